@@ -1,0 +1,1 @@
+//! Types, codecs and client of the Consul HTTP API.
