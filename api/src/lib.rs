@@ -1,1 +1,3 @@
 //! Types, codecs and client of the Consul HTTP API.
+
+pub mod types;
