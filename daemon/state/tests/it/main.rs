@@ -1,0 +1,4 @@
+//! The store seen from outside: behaviour, model-based sequences, watches.
+
+mod kv;
+mod support;
