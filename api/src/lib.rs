@@ -1,4 +1,5 @@
 //! Types, codecs and client of the Consul HTTP API.
 
 pub mod json;
+pub mod msgpack;
 pub mod types;

@@ -70,8 +70,11 @@ impl Serialize for Blob {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let human = deserializer.is_human_readable();
-        deserializer.deserialize_any(BytesVisitor { base64: human }).map(Self)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(BytesVisitor { base64: true }).map(Self)
+        } else {
+            deserializer.deserialize_byte_buf(BytesVisitor { base64: false }).map(Self)
+        }
     }
 }
 
@@ -144,7 +147,11 @@ impl Serialize for Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BytesVisitor { base64: false }).map(Self)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(BytesVisitor { base64: false }).map(Self)
+        } else {
+            deserializer.deserialize_byte_buf(BytesVisitor { base64: false }).map(Self)
+        }
     }
 }
 

@@ -11,17 +11,11 @@ use time::format_description::well_known::Rfc3339;
 const UNIX_TO_YEAR_ONE_SECONDS: i64 = 62_135_596_800;
 
 /// A UTC instant. The default is Go's zero time, year 1, which means "never set".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoTime {
     /// Seconds since year 1.
     seconds: i64,
     nanoseconds: u32,
-}
-
-impl Default for GoTime {
-    fn default() -> Self {
-        Self { seconds: 0, nanoseconds: 0 }
-    }
 }
 
 impl GoTime {
@@ -92,7 +86,11 @@ impl Serialize for GoTime {
 
 impl<'de> Deserialize<'de> for GoTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TimeVisitor)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(TimeVisitor)
+        } else {
+            deserializer.deserialize_bytes(TimeVisitor)
+        }
     }
 }
 

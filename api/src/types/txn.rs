@@ -68,6 +68,7 @@ pub struct TxnSessionOp {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a transaction has at most 128 results")]
 pub enum TxnResult {
     #[serde(rename = "KV")]
     Kv(KvPair),
