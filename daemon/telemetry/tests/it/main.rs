@@ -1,0 +1,5 @@
+//! Logs and metrics as their readers meet them.
+
+mod logs;
+mod metrics;
+mod sinks;
