@@ -2,4 +2,5 @@
 
 pub mod json;
 pub mod msgpack;
+pub mod snapshot;
 pub mod types;
