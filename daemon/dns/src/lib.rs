@@ -19,6 +19,7 @@ pub mod request;
 pub mod resolver;
 pub mod server;
 pub mod settings;
+pub mod throttle;
 
 /// Module name in log lines.
 pub(crate) const LOG: &str = "agent.dns";

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, Record, RecordType};
@@ -13,6 +13,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use rand::seq::SliceRandom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error};
 
@@ -21,59 +22,112 @@ use crate::answer::leads_to_address;
 use crate::reply::Transport;
 use crate::request::HEADER_LEN;
 use crate::settings::{RecursorStrategy, Settings};
+use crate::throttle::Throttle;
 
 /// Datagrams that are not the reply waited for are skipped, up to this many.
 const STRAY_MAX: usize = 64;
 const MESSAGE_MAX: usize = 65_535;
+/// Exchanges at once. Each holds a socket, and file descriptors are few.
+const EXCHANGES_MAX: usize = 256;
+const LOG_LINES_PER_SECOND: u32 = 20;
 
-/// The first acceptable reply of the recursors to `packet`, asked over the client's own transport; `None` if all fail.
-pub async fn forward(packet: &[u8], transport: Transport, settings: &Settings) -> Option<Vec<u8>> {
-    let id = packet.get(..2)?;
-    for server in order(settings) {
-        match exchange(packet, server, transport, settings.recursor_timeout).await {
-            Ok(mut reply) => {
-                reply.get_mut(..2)?.copy_from_slice(id);
-                return Some(reply);
+/// Asks the recursors of the settings in force.
+#[derive(Debug)]
+pub struct Recursor {
+    exchanges: Semaphore,
+    log: Throttle,
+}
+
+impl Default for Recursor {
+    fn default() -> Self {
+        Self { exchanges: Semaphore::new(EXCHANGES_MAX), log: Throttle::new(LOG_LINES_PER_SECOND) }
+    }
+}
+
+impl Recursor {
+    /// The first acceptable reply of the recursors to `packet`, asked over the client's own transport; `None` if all fail.
+    pub async fn forward(&self, packet: &[u8], transport: Transport, settings: &Settings) -> Option<Vec<u8>> {
+        let id = packet.get(..2)?;
+        for server in order(settings) {
+            match self.exchange(packet, server, transport, settings.recursor_timeout).await {
+                Ok(mut reply) => {
+                    reply.get_mut(..2)?.copy_from_slice(id);
+                    return Some(reply);
+                }
+                Err(error) => {
+                    debug!(target: LOG, recursor = %server, %error, network = transport.as_str(), "recurse failed");
+                }
             }
-            Err(error) => {
-                debug!(target: LOG, recursor = %server, %error, network = transport.as_str(), "recurse failed");
+        }
+        None
+    }
+
+    /// The aliases and addresses that `name` leads to, as far as a question for IPv4 addresses tells.
+    pub async fn addresses(&self, name: &Name, settings: &Settings) -> Vec<Record> {
+        if settings.recursors.is_empty() {
+            return Vec::new();
+        }
+        let mut question = Message::new();
+        question.set_recursion_desired(true);
+        question.add_query(Query::query(name.clone(), RecordType::A));
+        let Ok(packet) = question.to_vec() else { return Vec::new() };
+        for server in order(settings) {
+            match self.ask(&packet, server, settings.recursor_timeout).await {
+                Ok(mut records) => {
+                    records.retain(leads_to_address);
+                    return records;
+                }
+                Err(error) => {
+                    if let Some(suppressed) = self.log.admit(Instant::now()) {
+                        error!(target: LOG, %name, %error, suppressed, "cname recurse failed for name");
+                    }
+                }
+            }
+        }
+        if let Some(suppressed) = self.log.admit(Instant::now()) {
+            error!(target: LOG, %name, suppressed, "all resolvers failed for name");
+        }
+        Vec::new()
+    }
+
+    async fn ask(&self, packet: &[u8], server: SocketAddr, limit: Duration) -> io::Result<Vec<Record>> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let reply = self.exchange(packet, server, Transport::Udp, limit).await?;
+        let mut message = Message::from_vec(&reply).map_err(invalid)?;
+        if message.truncated() {
+            let reply = self.exchange(packet, server, Transport::Tcp, limit).await?;
+            message = Message::from_vec(&reply).map_err(invalid)?;
+        }
+        Ok(message.take_answers())
+    }
+
+    /// Sends `packet` under a fresh id and returns the reply, under that id, if it settles the question.
+    async fn exchange(
+        &self,
+        packet: &[u8],
+        server: SocketAddr,
+        via: Transport,
+        limit: Duration,
+    ) -> io::Result<Vec<u8>> {
+        let mut packet = packet.to_vec();
+        if let Some(id) = packet.first_chunk_mut::<2>() {
+            *id = rand::random();
+        }
+        let talk = async {
+            let _turn = self.exchanges.acquire().await.map_err(io::Error::other)?;
+            match via {
+                Transport::Udp => over_udp(&packet, server).await,
+                Transport::Tcp => over_tcp(&packet, server).await,
+            }
+        };
+        let reply = timeout(limit, talk).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        match reply.get(3).map(|flags| ResponseCode::from(0, flags & 0x0f)) {
+            Some(ResponseCode::NoError | ResponseCode::NXDomain) => Ok(reply),
+            code => {
+                Err(io::Error::other(format!("upstream answered {}", code.unwrap_or(ResponseCode::FormErr))))
             }
         }
     }
-    None
-}
-
-/// The aliases and addresses that `name` leads to, as far as a question for IPv4 addresses tells.
-pub async fn addresses(name: &Name, settings: &Settings) -> Vec<Record> {
-    if settings.recursors.is_empty() {
-        return Vec::new();
-    }
-    let mut question = Message::new();
-    question.set_recursion_desired(true);
-    question.add_query(Query::query(name.clone(), RecordType::A));
-    let Ok(packet) = question.to_vec() else { return Vec::new() };
-    for server in order(settings) {
-        match ask(&packet, server, settings.recursor_timeout).await {
-            Ok(mut records) => {
-                records.retain(leads_to_address);
-                return records;
-            }
-            Err(error) => error!(target: LOG, %name, %error, "cname recurse failed for name"),
-        }
-    }
-    error!(target: LOG, %name, "all resolvers failed for name");
-    Vec::new()
-}
-
-async fn ask(packet: &[u8], server: SocketAddr, limit: Duration) -> io::Result<Vec<Record>> {
-    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let reply = exchange(packet, server, Transport::Udp, limit).await?;
-    let mut message = Message::from_vec(&reply).map_err(invalid)?;
-    if message.truncated() {
-        let reply = exchange(packet, server, Transport::Tcp, limit).await?;
-        message = Message::from_vec(&reply).map_err(invalid)?;
-    }
-    Ok(message.take_answers())
 }
 
 fn order(settings: &Settings) -> Vec<SocketAddr> {
@@ -82,23 +136,6 @@ fn order(settings: &Settings) -> Vec<SocketAddr> {
         servers.shuffle(&mut rand::rng());
     }
     servers
-}
-
-/// Sends `packet` under a fresh id and returns the reply, under that id, if it settles the question.
-async fn exchange(packet: &[u8], server: SocketAddr, via: Transport, limit: Duration) -> io::Result<Vec<u8>> {
-    let mut packet = packet.to_vec();
-    if let Some(id) = packet.first_chunk_mut::<2>() {
-        *id = rand::random();
-    }
-    let reply = match via {
-        Transport::Udp => timeout(limit, over_udp(&packet, server)).await,
-        Transport::Tcp => timeout(limit, over_tcp(&packet, server)).await,
-    };
-    let reply = reply.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    match reply.get(3).map(|flags| ResponseCode::from(0, flags & 0x0f)) {
-        Some(ResponseCode::NoError | ResponseCode::NXDomain) => Ok(reply),
-        code => Err(io::Error::other(format!("upstream answered {}", code.unwrap_or(ResponseCode::FormErr)))),
-    }
 }
 
 async fn over_udp(packet: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
 use rand::seq::SliceRandom;
@@ -19,10 +19,11 @@ use crate::backend::{
     ServiceAsk, ServiceView,
 };
 use crate::name::{self, Form, Lookup, Target};
-use crate::recursor;
+use crate::recursor::Recursor;
 use crate::reply::{self, Limits, Stamp, Transport};
 use crate::request::{self, Incoming, Request};
 use crate::settings::{Settings, Zone, whole_secs};
+use crate::throttle::Throttle;
 
 /// Names of ours that lead to names of ours are followed this many times.
 const ALIAS_DEPTH_MAX: usize = 3;
@@ -32,10 +33,15 @@ const ALIAS_RECORDS_MINIMAL: usize = 5;
 const SERVERS: &str = "consul";
 /// Answers older than this are counted as stale.
 const STALE_AFTER: Duration = Duration::from_secs(5);
+/// Warnings and errors about questions, each second.
+const LOG_LINES_PER_SECOND: u32 = 20;
 
 /// Answers questions from a [`Backend`].
 pub struct Resolver {
     backend: Arc<dyn Backend>,
+    recursor: Recursor,
+    /// Of lines that any stranger can cause.
+    log: Throttle,
 }
 
 /// Who asks.
@@ -64,7 +70,7 @@ struct Asker {
 
 impl Resolver {
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, recursor: Recursor::default(), log: Throttle::new(LOG_LINES_PER_SECOND) }
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {
@@ -89,17 +95,14 @@ impl Resolver {
         let query = &request.query;
         let form = if query.query_type() == RecordType::SRV { Form::Srv } else { Form::Other };
         let target = name::parse(query.name(), form, &settings);
-        if target == Target::Foreign {
-            let reply = recurse(request, packet, client, &settings).await;
-            self.backend.observe(Event::Recursed(started.elapsed()));
-            return reply;
-        }
         let limits = Limits::new(request, client.transport, &settings);
-        if !matches!(query.query_class(), DNSClass::IN | DNSClass::ANY) {
-            let stamp = Stamp { code: Some(ResponseCode::Refused), ..Stamp::default() };
-            return reply::write(request, Sections::default(), stamp, limits, &settings);
-        }
+        let internet = matches!(query.query_class(), DNSClass::IN | DNSClass::ANY);
         let (reply, event): (_, fn(Duration) -> Event) = match target {
+            Target::Foreign => (self.recurse(request, packet, client, &settings).await, Event::Recursed),
+            _ if !internet => {
+                let stamp = Stamp { code: Some(ResponseCode::Refused), ..Stamp::default() };
+                (reply::write(request, Sections::default(), stamp, limits, &settings), Event::DomainQuery)
+            }
             Target::Reverse(ip) => {
                 (self.reverse(request, packet, client, ip, limits, &settings).await, Event::PtrQuery)
             }
@@ -107,7 +110,6 @@ impl Resolver {
                 self.catalog_reply(request, client, zone, lookup, limits, &settings).await,
                 Event::DomainQuery,
             ),
-            Target::Foreign => return request::header_only(&request.reply),
         };
         self.backend.observe(event(started.elapsed()));
         debug!(
@@ -184,11 +186,13 @@ impl Resolver {
                 Lookup::Address(ip) => Ok(question.literal(*ip)),
                 Lookup::EmptyAddress => Ok(Sections::default()),
                 Lookup::Nothing => {
-                    warn!(target: LOG, qname = %question.name, "QName invalid");
+                    if let Some(suppressed) = self.log.admit(Instant::now()) {
+                        warn!(target: LOG, qname = %question.name, suppressed, "QName invalid");
+                    }
                     Ok(question.no_name())
                 }
             };
-            found.unwrap_or_else(|error| failure(&question, &error))
+            found.unwrap_or_else(|error| self.failure(&question, &error))
         })
     }
 
@@ -306,12 +310,11 @@ impl Resolver {
     }
 
     async fn hosts(&self, names: Vec<Name>, settings: &Settings, asker: Asker, depth: usize) -> Hosts {
-        let mut hosts = Hosts::new();
-        for name in names {
+        let resolve = async |name: Name| {
             let records = self.resolve_host(&name, settings, asker, depth).await;
-            hosts.insert(name, records);
-        }
-        hosts
+            (name, records)
+        };
+        join_all(names.into_iter().map(resolve)).await.into_iter().collect()
     }
 
     /// The records that lead from a host name in the catalog to addresses.
@@ -323,14 +326,16 @@ impl Resolver {
         depth: usize,
     ) -> Vec<Record> {
         let Target::Catalog { zone, lookup } = name::parse(host, Form::Other, settings) else {
-            let mut records = recursor::addresses(host, settings).await;
+            let mut records = self.recursor.addresses(host, settings).await;
             if asker.minimal {
                 records.truncate(ALIAS_RECORDS_MINIMAL);
             }
             return records;
         };
         if depth >= ALIAS_DEPTH_MAX {
-            error!(target: LOG, name = %host, "Infinite recursion detected for name, won't perform any CNAME resolution.");
+            if let Some(suppressed) = self.log.admit(Instant::now()) {
+                error!(target: LOG, name = %host, suppressed, "Infinite recursion detected for name, won't perform any CNAME resolution.");
+            }
             return Vec::new();
         }
         let asked = RecordType::ANY;
@@ -354,7 +359,7 @@ impl Resolver {
             None => Ok(None),
         };
         let holder = holder.unwrap_or_else(|error| {
-            error!(target: LOG, %error, "rpc error");
+            self.log_failure(&error);
             None
         });
         let found = holder.and_then(|holder| answer::reverse(request.query.name(), settings, &holder));
@@ -364,9 +369,55 @@ impl Resolver {
                 let stamp = Stamp { authoritative: true, recursion_available, ..Stamp::default() };
                 reply::write(request, sections, stamp, limits, settings)
             }
-            None if recursion_available => recurse(request, packet, client, settings).await,
+            None if recursion_available => self.recurse(request, packet, client, settings).await,
             // Whose address it is we cannot tell, which is not to say that it is nobody's.
             None => {
+                let stamp = Stamp { recursion_available: true, ..Stamp::default() };
+                reply::write(request, Sections::code(Code::Failed), stamp, limits, settings)
+            }
+        }
+    }
+
+    fn failure(&self, question: &Question<'_>, error: &BackendError) -> Sections {
+        if error.hides_name() {
+            return question.no_name();
+        }
+        self.log_failure(error);
+        Sections::code(Code::Failed)
+    }
+
+    fn log_failure(&self, error: &BackendError) {
+        if let Some(suppressed) = self.log.admit(Instant::now()) {
+            error!(target: LOG, %error, suppressed, "rpc error");
+        }
+    }
+
+    /// Passes a question on. Refused if there is nobody to pass it to.
+    async fn recurse(
+        &self,
+        request: &Request,
+        packet: &[u8],
+        client: Client,
+        settings: &Settings,
+    ) -> Vec<u8> {
+        let limits = Limits::new(request, client.transport, settings);
+        if settings.recursors.is_empty() {
+            let stamp = Stamp { code: Some(ResponseCode::Refused), no_edns: true, ..Stamp::default() };
+            return reply::write(request, Sections::default(), stamp, limits, settings);
+        }
+        match self.recursor.forward(packet, client.transport, settings).await {
+            Some(reply) => reply,
+            None => {
+                if let Some(suppressed) = self.log.admit(Instant::now()) {
+                    error!(
+                        target: LOG,
+                        question = %request.query,
+                        client = %client.addr,
+                        client_network = client.transport.as_str(),
+                        suppressed,
+                        "all resolvers failed for question from client"
+                    );
+                }
                 let stamp = Stamp { recursion_available: true, ..Stamp::default() };
                 reply::write(request, Sections::code(Code::Failed), stamp, limits, settings)
             }
@@ -385,37 +436,6 @@ impl Servers {
     fn refs(&self) -> Vec<&crate::backend::Instance> {
         let shuffled = self.order.iter().filter_map(|at| self.instances.get(*at));
         shuffled.filter(|instance| answer::is_healthy(instance, self.only_passing)).collect()
-    }
-}
-
-fn failure(question: &Question<'_>, error: &BackendError) -> Sections {
-    if error.hides_name() {
-        return question.no_name();
-    }
-    error!(target: LOG, %error, "rpc error");
-    Sections::code(Code::Failed)
-}
-
-/// Passes a question on. Refused if there is nobody to pass it to.
-async fn recurse(request: &Request, packet: &[u8], client: Client, settings: &Settings) -> Vec<u8> {
-    let limits = Limits::new(request, client.transport, settings);
-    if settings.recursors.is_empty() {
-        let stamp = Stamp { code: Some(ResponseCode::Refused), no_edns: true, ..Stamp::default() };
-        return reply::write(request, Sections::default(), stamp, limits, settings);
-    }
-    match recursor::forward(packet, client.transport, settings).await {
-        Some(reply) => reply,
-        None => {
-            error!(
-                target: LOG,
-                question = %request.query,
-                client = %client.addr,
-                client_network = client.transport.as_str(),
-                "all resolvers failed for question from client"
-            );
-            let stamp = Stamp { recursion_available: true, ..Stamp::default() };
-            reply::write(request, Sections::code(Code::Failed), stamp, limits, settings)
-        }
     }
 }
 

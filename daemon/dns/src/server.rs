@@ -1,5 +1,6 @@
 //! The sockets: UDP and TCP on each address, bounded, stopped by one signal.
 
+mod endpoint;
 mod tcp;
 mod udp;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use self::endpoint::Endpoint;
 use crate::LOG;
 use crate::backend::Backend;
 use crate::reply::Transport;
@@ -48,7 +50,7 @@ impl Default for ServerLimits {
 
 /// Sockets that are open but not yet served.
 pub struct Listeners {
-    pairs: Vec<(Arc<UdpSocket>, TcpListener)>,
+    pairs: Vec<(Arc<Endpoint>, TcpListener)>,
 }
 
 impl Listeners {
@@ -116,14 +118,14 @@ impl BindError {
     }
 }
 
-async fn bind_pair(address: SocketAddr) -> Result<(Arc<UdpSocket>, TcpListener), BindError> {
+async fn bind_pair(address: SocketAddr) -> Result<(Arc<Endpoint>, TcpListener), BindError> {
     /// A port free for TCP may be taken for UDP; then another is tried.
     const ATTEMPTS: usize = 16;
     let mut attempt = 1;
     loop {
         let tcp = TcpListener::bind(address).await.map_err(|e| BindError::new(Transport::Tcp, address, e))?;
         let local = tcp.local_addr().map_err(|e| BindError::new(Transport::Tcp, address, e))?;
-        match UdpSocket::bind(local).await {
+        match UdpSocket::bind(local).await.and_then(Endpoint::new) {
             Ok(udp) => return Ok((Arc::new(udp), tcp)),
             Err(_) if address.port() == 0 && attempt < ATTEMPTS => attempt += 1,
             Err(e) => return Err(BindError::new(Transport::Udp, local, e)),

@@ -5,15 +5,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::net::UdpSocket;
 use tracing::debug;
 
 use super::Shared;
+use super::endpoint::{Endpoint, Peer};
 use crate::LOG;
 use crate::backend::Event;
 use crate::reply::Transport;
@@ -25,7 +24,7 @@ const PACKET_MAX: usize = 65_535;
 const BURST: usize = 64;
 
 /// Serves `socket` until the server stops.
-pub(super) async fn run(socket: Arc<UdpSocket>, shared: Shared) {
+pub(super) async fn run(socket: Arc<Endpoint>, shared: Shared) {
     let mut buffer = vec![0; PACKET_MAX];
     loop {
         tokio::select! {
@@ -36,10 +35,10 @@ pub(super) async fn run(socket: Arc<UdpSocket>, shared: Shared) {
             },
         }
         for _ in 0..BURST {
-            match socket.try_recv_from(&mut buffer) {
-                Ok((len, addr)) => {
+            match socket.try_receive(&mut buffer) {
+                Ok((len, peer)) => {
                     let packet = buffer.get(..len).unwrap_or_default();
-                    serve(&socket, &shared, packet, addr).await;
+                    serve(&socket, &shared, packet, peer).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The kernel reports here that an earlier reply met a closed port.
@@ -50,13 +49,14 @@ pub(super) async fn run(socket: Arc<UdpSocket>, shared: Shared) {
     }
 }
 
-async fn serve(socket: &Arc<UdpSocket>, shared: &Shared, packet: &[u8], addr: SocketAddr) {
+async fn serve(socket: &Arc<Endpoint>, shared: &Shared, packet: &[u8], peer: Peer) {
+    let addr = peer.addr;
     match shared.resolver.take(packet, Client { addr, transport: Transport::Udp }) {
         Step::Drop => {}
-        Step::Reply(reply) => send(socket, &reply, addr).await,
+        Step::Reply(reply) => send(socket, &reply, peer).await,
         Step::Later(mut later) => match poll_once(&mut later).await {
-            Some(reply) => send(socket, &reply, addr).await,
-            None => wait(socket.clone(), shared, later, addr),
+            Some(reply) => send(socket, &reply, peer).await,
+            None => wait(socket.clone(), shared, later, peer),
         },
     }
 }
@@ -73,10 +73,10 @@ async fn poll_once<T>(later: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Op
 }
 
 fn wait(
-    socket: Arc<UdpSocket>,
+    socket: Arc<Endpoint>,
     shared: &Shared,
     later: Pin<Box<dyn Future<Output = Vec<u8>> + Send>>,
-    addr: SocketAddr,
+    peer: Peer,
 ) {
     let Ok(permit) = shared.waiting.clone().try_acquire_owned() else {
         shared.resolver.backend().observe(Event::Overload);
@@ -84,17 +84,13 @@ fn wait(
     };
     shared.tasks.spawn(async move {
         let reply = later.await;
-        send(&socket, &reply, addr).await;
+        send(&socket, &reply, peer).await;
         drop(permit);
     });
 }
 
-async fn send(socket: &UdpSocket, reply: &[u8], addr: SocketAddr) {
-    let sent = match socket.try_send_to(reply, addr) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.send_to(reply, addr).await,
-        sent => sent,
-    };
-    if let Err(error) = sent {
-        debug!(target: LOG, client = %addr, %error, "failed to respond");
+async fn send(socket: &Endpoint, reply: &[u8], peer: Peer) {
+    if let Err(error) = socket.send(reply, peer).await {
+        debug!(target: LOG, client = %peer.addr, %error, "failed to respond");
     }
 }

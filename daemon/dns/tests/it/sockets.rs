@@ -114,6 +114,25 @@ async fn stopping_finishes_what_is_in_the_works_and_frees_the_port() {
 }
 
 #[tokio::test]
+async fn a_server_on_all_addresses_replies_from_the_one_that_was_asked() {
+    for any in ["0.0.0.0:0", "[::]:0"] {
+        let listeners = match Listeners::bind(&[any.parse().unwrap()]).await {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                continue;
+            }
+        };
+        let port = listeners.addresses()[0].port();
+        let _server = listeners.serve(std::sync::Arc::new(World::new()), ServerLimits::default());
+        for host in ["127.0.0.1", "127.0.0.2"] {
+            let addr = SocketAddr::new(host.parse().unwrap(), port);
+            assert_eq!(ask(addr, "web.service.consul.", A).await.answers().len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
 async fn several_addresses_are_served_and_a_taken_one_is_named() {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let two = Listeners::bind(&[any, "127.0.0.2:0".parse().unwrap()]).await.unwrap();
