@@ -1,0 +1,20 @@
+//! The HTTP door: turns bytes into typed requests and typed answers into bytes.
+//!
+//! What every endpoint shares lives here, once: listeners and their limits (`server`), path rules (`path`), the route
+//! table (`route`), query parameters (`params`), read options (`options`), replies with headers and compression
+//! (`reply`), errors (`failure`). An endpoint file under `endpoints` holds only what is peculiar to it.
+
+pub mod connections;
+pub mod endpoints;
+pub mod failure;
+mod metrics;
+mod namespaces;
+pub mod options;
+pub mod params;
+pub mod path;
+pub mod reply;
+pub mod request;
+pub mod route;
+pub mod server;
+pub mod settings;
+mod ui;

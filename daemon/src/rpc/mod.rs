@@ -1,0 +1,14 @@
+//! The room behind the doors: typed requests, and the one path each of them takes.
+//!
+//! HTTP and DNS make a typed request and hand it to [`Agent::read`](crate::agent::Agent::read) or
+//! [`Agent::write`](crate::agent::Agent::write). There, in this order: the token becomes an authorizer, the request is
+//! routed, consistency and blocking are seen to, the request runs against a version of the state or becomes a command
+//! in the log, and the answer is filtered by what the caller may see.
+
+mod error;
+mod options;
+pub mod read;
+pub mod write;
+
+pub use error::RpcError;
+pub use options::{CacheInfo, Consistency, ReadMeta, ReadOptions, Token};

@@ -1,0 +1,87 @@
+//! What a caller asks of a read beside its subject, and what it learns beside the answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A secret that says who calls. Empty: nobody in particular.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Token(Arc<str>);
+
+impl Token {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&str> for Token {
+    fn from(secret: &str) -> Self {
+        if secret.is_empty() { Self::default() } else { Self(secret.into()) }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "Token()" } else { "Token(***)" })
+    }
+}
+
+/// How fresh an answer must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// The leader's state, under its lease.
+    #[default]
+    Default,
+    /// The leader confirms with a quorum that it still leads.
+    Consistent,
+    /// Any server answers; with a bound, the leader is asked when that server lags more.
+    Stale { max: Option<Duration> },
+}
+
+impl Consistency {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "leader",
+            Self::Consistent => "consistent",
+            Self::Stale { .. } => "stale",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Empty: this agent's own.
+    pub datacenter: String,
+    pub token: Token,
+    pub consistency: Consistency,
+    /// The caller named a consistency mode, so configured defaults do not apply.
+    pub explicit: bool,
+    /// The agent's cache may answer.
+    pub cached: bool,
+    /// Wait until the answer's index is above this. Zero: answer at once.
+    pub min_index: u64,
+    pub max_wait: Duration,
+}
+
+/// How fresh an answer is.
+#[derive(Clone, Debug, Default)]
+pub struct ReadMeta {
+    pub index: u64,
+    pub known_leader: bool,
+    /// Since the answering server last heard from the leader.
+    pub last_contact: Duration,
+    pub consistency: Consistency,
+    pub filtered_by_acls: bool,
+    pub cache: Option<CacheInfo>,
+}
+
+/// How the agent's cache took part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheInfo {
+    pub hit: bool,
+    pub age: Duration,
+}
