@@ -6,7 +6,7 @@ use consul_api::types::duration::GoDuration;
 
 use super::failure::Failure;
 use super::request::Request;
-use crate::rpc::{Consistency, ReadOptions};
+use crate::rpc::{Consistency, ReadOptions, WriteOptions};
 
 /// Bounds on how long a blocking query waits.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,14 @@ pub fn consistency_options(request: &Request) -> Result<ReadOptions, Failure> {
         cached,
         ..ReadOptions::default()
     })
+}
+
+/// Datacenter and token of a write.
+pub fn write_options(request: &Request) -> WriteOptions {
+    WriteOptions {
+        datacenter: request.params.first("dc").unwrap_or_default().to_owned(),
+        token: request.token().unwrap_or_default().into(),
+    }
 }
 
 fn parse_index(request: &Request) -> Result<u64, Failure> {

@@ -6,9 +6,11 @@
 //! in the log, and the answer is filtered by what the caller may see.
 
 mod error;
+pub mod kv;
 mod options;
 pub mod read;
+pub mod session;
 pub mod write;
 
 pub use error::RpcError;
-pub use options::{CacheInfo, Consistency, ReadMeta, ReadOptions, Token};
+pub use options::{CacheInfo, Consistency, ReadMeta, ReadOptions, Token, WriteOptions};

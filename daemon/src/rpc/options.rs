@@ -67,6 +67,14 @@ pub struct ReadOptions {
     pub max_wait: Duration,
 }
 
+/// What a caller of a write says beside the change.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// Empty: this agent's own.
+    pub datacenter: String,
+    pub token: Token,
+}
+
 /// How fresh an answer is.
 #[derive(Clone, Debug, Default)]
 pub struct ReadMeta {

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use consul_acl::{Access, Authorizer, Resource};
-use consul_api::types::kv::{KvPair, KvVerb};
-use consul_state::{Command, KvCommand, Outcome, Reply, Version};
+use consul_acl::Authorizer;
+use consul_state::{Command, Outcome, Version};
 
 use super::RpcError;
 use crate::leader::lock_delay::LockDelays;
@@ -40,44 +39,4 @@ pub enum Step<T> {
 /// `Ok` if `allowed`, else the refusal that clients know.
 pub fn require(allowed: bool) -> Result<(), RpcError> {
     if allowed { Ok(()) } else { Err(RpcError::PermissionDenied) }
-}
-
-/// One write to the KV store. The answer tells whether a conditional write happened.
-pub struct KvWrite {
-    pub verb: KvVerb,
-    /// Key, value, flags and session; the modify index is the one that a conditional write expects.
-    pub entry: KvPair,
-}
-
-impl Write for KvWrite {
-    type Reply = bool;
-
-    fn authorize(&self, authorizer: &Authorizer) -> Result<(), RpcError> {
-        let key = self.entry.key.as_slice();
-        let resource = if self.verb == KvVerb::DeleteTree { Resource::KeyPrefix(key) } else { Resource::Key(key) };
-        require(authorizer.allows(resource, Access::Write))
-    }
-
-    fn prepare(self, leader: &LeaderView<'_>) -> Result<Step<bool>, RpcError> {
-        let Self { verb, entry } = self;
-        if verb == KvVerb::Lock && leader.lock_delays.is_delayed(&entry.key, leader.now) {
-            return Ok(Step::Done(false));
-        }
-        let command = KvCommand {
-            verb,
-            key: entry.key,
-            value: entry.value,
-            flags: entry.flags,
-            index: entry.modify_index,
-            session: entry.session,
-        };
-        Ok(Step::Propose(Command::Kv(command)))
-    }
-
-    fn conclude(outcome: Outcome) -> Result<bool, RpcError> {
-        match outcome.reply? {
-            Reply::Applied(happened) => Ok(happened),
-            _ => Ok(true),
-        }
-    }
 }

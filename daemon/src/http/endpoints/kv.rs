@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::bytes::Blob;
 use consul_api::types::kv::{KvPair, KvVerb};
-use consul_state::{Version, WatchSet};
 use http::{Method, StatusCode};
 
 use crate::agent::Agent;
@@ -15,9 +13,7 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
-use crate::rpc::read::Read;
-use crate::rpc::write::KvWrite;
-use crate::rpc::{RpcError, Token};
+use crate::rpc::kv::{KvGet, KvKeys, KvList, KvWrite};
 
 pub const ROUTES: &[Route] = &[Route::prefix("/v1/kv/", &[Method::GET, Method::PUT, Method::DELETE], handler!(handle))];
 
@@ -127,9 +123,7 @@ async fn delete(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
 }
 
 async fn write(agent: Arc<Agent>, request: &Request, verb: KvVerb, entry: KvPair) -> Result<Reply, Failure> {
-    let datacenter = request.params.first("dc").unwrap_or_default();
-    let token = Token::from(request.token().unwrap_or_default());
-    let done = agent.write(KvWrite { verb, entry }, datacenter, &token).await?;
+    let done = agent.write(KvWrite { verb, entry }, &options::write_options(request)).await?;
     Reply::json(request, &done)
 }
 
@@ -148,62 +142,4 @@ pub fn parse_uint(text: &str) -> Result<u64, Failure> {
         .ok()
         .filter(|_| digits)
         .ok_or_else(|| Failure::internal(format!("strconv.ParseUint: parsing {text:?}: {reason}")))
-}
-
-struct KvGet {
-    key: Box<[u8]>,
-}
-
-impl Read for KvGet {
-    type Reply = Option<Arc<KvPair>>;
-
-    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        let (index, entry) = version.kv_get(&self.key, seen);
-        Ok((index, entry.cloned()))
-    }
-
-    fn restrict(&self, authorizer: &Authorizer, _: &mut Self::Reply) -> Result<bool, RpcError> {
-        if authorizer.allows(Resource::Key(&self.key), Access::Read) { Ok(false) } else { Err(RpcError::PermissionDenied) }
-    }
-}
-
-struct KvList {
-    prefix: Box<[u8]>,
-}
-
-impl Read for KvList {
-    type Reply = Vec<Arc<KvPair>>;
-
-    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        Ok(version.kv_list(&self.prefix, seen))
-    }
-
-    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
-        let before = reply.len();
-        reply.retain(|entry| authorizer.allows(Resource::Key(entry.key.as_slice()), Access::Read));
-        Ok(reply.len() < before)
-    }
-}
-
-struct KvKeys {
-    prefix: Box<[u8]>,
-    separator: Box<[u8]>,
-}
-
-impl Read for KvKeys {
-    /// `None`: nothing there, which only the empty prefix reports as an empty list.
-    type Reply = Option<Vec<consul_api::types::bytes::Key>>;
-
-    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        let (index, keys) = version.kv_keys(&self.prefix, &self.separator, seen);
-        let nothing = keys.is_empty() && !self.prefix.is_empty();
-        Ok((index, (!nothing).then_some(keys)))
-    }
-
-    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
-        let Some(keys) = reply else { return Ok(false) };
-        let before = keys.len();
-        keys.retain(|key| authorizer.allows(Resource::Key(key.as_slice()), Access::Read));
-        Ok(keys.len() < before)
-    }
 }
