@@ -19,3 +19,4 @@ pub mod route;
 pub mod server;
 pub mod settings;
 mod ui;
+pub mod view;

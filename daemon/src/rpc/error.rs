@@ -10,6 +10,8 @@ pub enum RpcError {
     AclNotFound,
     #[error("No cluster leader")]
     NoLeader,
+    #[error("No known Consul servers")]
+    NoServers,
     #[error("No path to datacenter")]
     NoPathToDatacenter,
     #[error("Query not found")]

@@ -5,8 +5,11 @@
 //! routed, consistency and blocking are seen to, the request runs against a version of the state or becomes a command
 //! in the log, and the answer is filtered by what the caller may see.
 
+pub mod catalog;
 mod error;
+pub mod health;
 pub mod kv;
+pub mod near;
 mod options;
 pub mod read;
 pub mod session;

@@ -1,0 +1,191 @@
+//! One agent: what its doors and loops share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use consul_acl::Authorizer;
+use consul_api::types::event::UserEvent;
+use consul_api::types::session::Session;
+use consul_config::RuntimeConfig;
+use consul_telemetry::Metrics;
+use tokio_util::sync::CancellationToken;
+
+use crate::events::Events;
+use crate::http::options::WaitLimits;
+use crate::http::server::SharedSettings;
+use crate::rpc::read::Read;
+use crate::rpc::session::{SessionCreate, SessionList};
+use crate::rpc::write::Write;
+use crate::rpc::{ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
+use crate::server::Server;
+use crate::services::Services;
+
+/// Who this agent is; fixed for the life of the process.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub node_name: String,
+    pub node_id: String,
+    pub datacenter: String,
+    /// Where other agents reach this one.
+    pub advertise: std::net::IpAddr,
+    pub data_dir: Option<PathBuf>,
+}
+
+pub struct Agent {
+    pub identity: Identity,
+    /// Replaced as a whole by a reload.
+    pub config: ArcSwap<RuntimeConfig>,
+    pub http: SharedSettings,
+    pub metrics: Metrics,
+    pub server: Option<Arc<Server>>,
+    pub services: Services,
+    pub events: Events,
+    pub reload: crate::reload::Reloader,
+    pub started: Instant,
+    /// Ends the process once cancelled.
+    pub stop: CancellationToken,
+    /// Asks for a graceful leave.
+    pub leave: CancellationToken,
+    authorizer: Authorizer,
+}
+
+/// Bounds on request bodies, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    pub kv_max_value_size: usize,
+    pub txn_max_req_len: usize,
+}
+
+/// What an agent is made of.
+pub struct Parts {
+    pub identity: Identity,
+    pub config: Arc<RuntimeConfig>,
+    pub http: crate::http::settings::HttpSettings,
+    pub metrics: Metrics,
+    pub server: Option<Arc<Server>>,
+    pub services: Services,
+    pub reload: crate::reload::Reloader,
+    pub stop: CancellationToken,
+    pub leave: CancellationToken,
+}
+
+impl Agent {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            identity: parts.identity,
+            config: ArcSwap::new(parts.config),
+            http: ArcSwap::from_pointee(parts.http),
+            metrics: parts.metrics,
+            server: parts.server,
+            services: parts.services,
+            events: Events::default(),
+            reload: parts.reload,
+            started: Instant::now(),
+            stop: parts.stop,
+            leave: parts.leave,
+            authorizer: Authorizer::allow_all(),
+        })
+    }
+
+    pub fn node_name(&self) -> &str {
+        &self.identity.node_name
+    }
+
+    pub fn wait_limits(&self) -> WaitLimits {
+        self.http.load().wait
+    }
+
+    pub fn limits(&self) -> BodyLimits {
+        let limits = &self.config.load().limits;
+        let kv_max_value_size = usize::try_from(limits.kv_max_value_size).unwrap_or(usize::MAX);
+        let txn_max_req_len = usize::try_from(limits.txn_max_req_len).unwrap_or(usize::MAX).max(kv_max_value_size);
+        BodyLimits { kv_max_value_size, txn_max_req_len }
+    }
+
+    /// What the holder of `token` may do.
+    pub fn authorize(&self, _token: &Token) -> Result<Authorizer, RpcError> {
+        Ok(self.authorizer.clone())
+    }
+
+    /// The path of every read.
+    pub async fn read<R: Read>(&self, request: &R, options: &ReadOptions) -> Result<(ReadMeta, R::Reply), RpcError> {
+        let authorizer = self.authorize(&options.token)?;
+        self.route(&options.datacenter)?.read(request, options, &authorizer).await
+    }
+
+    /// The path of every write.
+    pub async fn write<W: Write>(&self, request: W, options: &WriteOptions) -> Result<W::Reply, RpcError> {
+        let authorizer = self.authorize(&options.token)?;
+        request.authorize(&authorizer)?;
+        self.route(&options.datacenter)?.write(request).await
+    }
+
+    /// The server that answers for a datacenter; empty means our own.
+    pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
+        let server = self.server.as_ref().ok_or(RpcError::NoServers)?;
+        if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter) {
+            return Ok(server);
+        }
+        Err(RpcError::NoPathToDatacenter)
+    }
+
+    /// Creates a session and starts its clock.
+    pub async fn create_session(&self, request: SessionCreate, options: &WriteOptions) -> Result<String, RpcError> {
+        let session = request.session.clone();
+        let id = self.write(request, options).await?;
+        let armed = Session { id: id.clone(), ..session };
+        self.route(&options.datacenter)?.leader.arm_session(&armed, Instant::now());
+        Ok(id)
+    }
+
+    /// Starts a session's clock anew. `None` if there is no such session.
+    pub async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, RpcError> {
+        let Some(session) = self.find_session(id, options).await? else { return Ok(None) };
+        let authorizer = self.authorize(&options.token)?;
+        let resource = consul_acl::Resource::Session(&session.node);
+        crate::rpc::write::require(authorizer.allows(resource, consul_acl::Access::Write))?;
+        self.route(&options.datacenter)?.leader.arm_session(&session, Instant::now());
+        Ok(Some(session))
+    }
+
+    /// Whose session it is.
+    pub async fn session_node(&self, id: &str, options: &WriteOptions) -> Result<Option<String>, RpcError> {
+        Ok(self.find_session(id, options).await?.map(|session| session.node.clone()))
+    }
+
+    async fn find_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, RpcError> {
+        let read = ReadOptions {
+            datacenter: options.datacenter.clone(),
+            token: options.token.clone(),
+            max_wait: Duration::ZERO,
+            ..ReadOptions::default()
+        };
+        let (_, mut found) = self.read(&SessionList::Id(id.to_owned()), &read).await?;
+        Ok(found.pop())
+    }
+
+    /// Takes in an event that arrived, if its filters name this node and one of its services.
+    pub fn deliver(&self, event: UserEvent) {
+        if self.is_addressed(&event) {
+            tracing::debug!(target: "agent", event_name = %event.name, event_id = %event.id, "new event");
+            self.events.push(event);
+        }
+    }
+
+    fn is_addressed(&self, event: &UserEvent) -> bool {
+        let matches = |pattern: &str, text: &str| regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
+        if !event.node_filter.is_empty() && !matches(&event.node_filter, self.node_name()) {
+            return false;
+        }
+        if event.service_filter.is_empty() {
+            return true;
+        }
+        self.services.any(|service| {
+            matches(&event.service_filter, &service.service)
+                && (event.tag_filter.is_empty()
+                    || service.tags.iter().flatten().any(|tag| matches(&event.tag_filter, tag)))
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! `/v1/health/*`.
+
+use std::sync::Arc;
+
+use consul_filter::{HealthRow, Schema};
+use consul_state::catalog::Lookup;
+use http::Method;
+
+use super::selection;
+use crate::agent::Agent;
+use crate::handler;
+use crate::http::failure::Failure;
+use crate::http::options;
+use crate::http::reply::{MetaHeaders, Reply};
+use crate::http::request::Request;
+use crate::http::route::Route;
+use crate::http::view::{ChecksView, InstanceView};
+use crate::rpc::catalog::{HealthWanted, ServiceInstances};
+use crate::rpc::health::{CheckList, ChecksOf};
+
+const GET: &[Method] = &[Method::GET];
+const HEADERS: MetaHeaders = MetaHeaders::IndexAndConsistency;
+
+pub const ROUTES: &[Route] = &[
+    Route::prefix("/v1/health/node/", GET, handler!(node)).with_failure_meta(),
+    Route::prefix("/v1/health/checks/", GET, handler!(checks)).with_failure_meta(),
+    Route::prefix("/v1/health/state/", GET, handler!(state)).with_failure_meta(),
+    Route::prefix("/v1/health/service/", GET, handler!(service)).with_failure_meta(),
+    Route::prefix("/v1/health/connect/", GET, handler!(connect)).with_failure_meta(),
+];
+
+async fn node(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    let node = required(&request, "Missing node name")?;
+    list(agent, request, ChecksOf::Node(node)).await
+}
+
+async fn checks(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    let service = required(&request, "Missing service name")?;
+    list(agent, request, ChecksOf::Service(service)).await
+}
+
+async fn state(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    let state = required(&request, "Missing check state")?;
+    list(agent, request, ChecksOf::State(state)).await
+}
+
+async fn list(agent: Arc<Agent>, request: Request, of: ChecksOf) -> Result<Reply, Failure> {
+    let filter = selection::filter(&request, Schema::HealthCheck)?;
+    let options = options::read_options(&request, agent.wait_limits())?;
+    let read =
+        CheckList { of, node_meta: selection::node_meta(&request), near: selection::near(&agent, &request) };
+    let (meta, mut checks) = agent.read(&read, &options).await?;
+    if let Some(filter) = filter {
+        checks.retain(|check| filter.matches(check));
+    }
+    Ok(Reply::json(&request, &ChecksView(&checks))?.with_meta(&meta, HEADERS))
+}
+
+async fn service(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    instances(agent, request, Lookup::Service).await
+}
+
+async fn connect(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    instances(agent, request, Lookup::Connect).await
+}
+
+async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
+    let name = required(&request, "Missing service name")?;
+    let health = wanted(&request)?;
+    let filter = selection::filter(&request, Schema::CheckServiceNode)?;
+    let options = options::read_options(&request, agent.wait_limits())?;
+    let read = ServiceInstances {
+        lookup,
+        health,
+        tags: selection::tags(&request),
+        node_meta: selection::node_meta(&request),
+        near: selection::near(&agent, &request),
+        ..ServiceInstances::named(name)
+    };
+    let (meta, mut rows) = agent.read(&read, &options).await?;
+    if let Some(filter) = filter {
+        rows.retain(|row| {
+            let checks: Vec<_> = row.checks.iter().cloned().collect();
+            filter.matches(&HealthRow { node: &row.node, service: &row.service, checks })
+        });
+    }
+    let views: Vec<_> = rows.iter().map(InstanceView).collect();
+    Ok(Reply::json(&request, &views)?.with_meta(&meta, HEADERS))
+}
+
+/// `passing`, bare or with any of Go's spellings of a truth value.
+fn wanted(request: &Request) -> Result<HealthWanted, Failure> {
+    match request.params.first("passing") {
+        None => Ok(HealthWanted::Any),
+        Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(HealthWanted::Passing),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(HealthWanted::Any),
+        Some(_) => Err(Failure::bad_request("Invalid value for ?passing")),
+    }
+}
+
+fn required(request: &Request, missing: &str) -> Result<String, Failure> {
+    if request.rest.is_empty() { Err(Failure::bad_request(missing)) } else { Ok(request.rest_text()) }
+}

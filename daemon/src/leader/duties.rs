@@ -1,0 +1,82 @@
+//! The loop that a server runs: idle until it leads, then the clocks, until it leads no more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use consul_state::Command;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::members::Members;
+use crate::rpc::RpcError;
+use crate::server::Server;
+
+/// Pause after a duty failed, before the next round.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the members are compared with the catalog, beside every change.
+const RECONCILE: Duration = Duration::from_secs(60);
+
+/// Runs until `stop`.
+pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: CancellationToken) {
+    let mut leadership = server.raft.leadership();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = leadership.changed(), if !server.raft.is_leader() => {
+                if changed.is_err() {
+                    return;
+                }
+                continue;
+            }
+            () = lead(&server, members.as_ref()), if server.raft.is_leader() => {}
+        }
+    }
+}
+
+/// One term of leadership; returns when it is over.
+async fn lead(server: &Server, members: &dyn Members) {
+    info!(target: "agent.server", "cluster leadership acquired");
+    server.leader.rebuild(&server.store.version(), Instant::now());
+    server.leader.lock_delays.clear();
+    let mut reconcile_at = Instant::now();
+    let mut leadership = server.raft.leadership();
+    while server.raft.is_leader() {
+        if server.leader.is_void() {
+            server.leader.rebuild(&server.store.version(), Instant::now());
+            reconcile_at = Instant::now();
+        }
+        let now = Instant::now();
+        if now >= reconcile_at {
+            reconcile_at = now + RECONCILE;
+            if let Err(error) = members.reconcile(server).await {
+                warn!(target: "agent.leader", %error, "could not bring the catalog in line with the members, will retry");
+                reconcile_at = now + RETRY;
+            }
+        }
+        if let Err(error) = perform_due(server, now).await {
+            warn!(target: "agent.leader", %error, "could not carry out what is due, will retry");
+            tokio::time::sleep(RETRY).await;
+            server.leader.rebuild(&server.store.version(), Instant::now());
+        }
+        let next = server.leader.next_due().map_or(reconcile_at, |due| due.min(reconcile_at));
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = server.leader.changed() => {}
+            () = members.changed() => reconcile_at = Instant::now(),
+            _ = leadership.changed() => {}
+        }
+    }
+    info!(target: "agent.server", "cluster leadership lost");
+}
+
+async fn perform_due(server: &Server, now: Instant) -> Result<(), RpcError> {
+    let due = server.leader.take_due(now);
+    for id in due.sessions {
+        info!(target: "agent.server", session = %id, "session TTL expired");
+        server.propose(&Command::SessionDestroy { id }).await?;
+    }
+    if let Some(index) = due.tombstones {
+        server.propose(&Command::TombstoneReap { index }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! A server: the replicated state, the log that feeds it, and the duties of a leader.
+
+pub mod machine;
+mod read;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consul_raft::RaftHandle;
+use consul_state::Store;
+
+use crate::leader::Leader;
+use machine::Machine;
+
+/// How long a request waits for a leader to appear before it fails.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldTimeout(pub Duration);
+
+pub struct Server {
+    pub store: Arc<Store>,
+    pub raft: RaftHandle<Machine>,
+    pub leader: Arc<Leader>,
+    pub datacenter: String,
+    pub hold: HoldTimeout,
+    pub session_ttl_min: Duration,
+}

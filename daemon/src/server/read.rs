@@ -1,0 +1,73 @@
+//! Reads on a server: whose state may answer, and waiting for it.
+
+use std::time::{Duration, Instant};
+
+use consul_acl::Authorizer;
+use tokio::time::sleep;
+
+use super::Server;
+use crate::rpc::read::{self, Evaluated, Read};
+use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
+
+/// Pause between two looks for a leader.
+const LEADER_POLL: Duration = Duration::from_millis(20);
+
+impl Server {
+    /// Answers `request` from this server's state, as fresh as `options` ask.
+    pub async fn read<R: Read>(
+        &self,
+        request: &R,
+        options: &ReadOptions,
+        authorizer: &Authorizer,
+    ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        self.ensure_fresh(options.consistency).await?;
+        let (mut meta, reply) = match read::evaluate(&self.store, request, options, authorizer)? {
+            Evaluated::Answer { index, reply, filtered } => {
+                (ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() }, reply)
+            }
+            Evaluated::NotYet { .. } => Box::pin(read::block(&self.store, request, options, authorizer)).await?,
+        };
+        meta.known_leader = self.raft.leader().is_some();
+        meta.last_contact = self.raft.last_contact();
+        meta.consistency = options.consistency;
+        Ok((meta, reply))
+    }
+
+    /// The same for callers that cannot wait: `None` if the answer is not to be had at once.
+    pub fn read_now<R: Read>(&self, request: &R, authorizer: &Authorizer) -> Option<Result<R::Reply, RpcError>> {
+        if !self.raft.is_leader() {
+            return None;
+        }
+        let options = ReadOptions::default();
+        match read::evaluate(&self.store, request, &options, authorizer) {
+            Ok(Evaluated::Answer { reply, .. }) => Some(Ok(reply)),
+            Ok(Evaluated::NotYet { .. }) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    async fn ensure_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
+        match consistency {
+            Consistency::Default if self.raft.is_leader() => Ok(()),
+            Consistency::Default => self.await_leadership().await,
+            Consistency::Consistent => {
+                self.await_leadership().await?;
+                self.raft.ensure_linearizable().await.map_err(|_| RpcError::NoLeader)
+            }
+            Consistency::Stale { .. } if self.raft.leader().is_some() => Ok(()),
+            Consistency::Stale { .. } => self.await_leadership().await,
+        }
+    }
+
+    /// Waits a while for this server to lead, which a new one needs a moment for.
+    async fn await_leadership(&self) -> Result<(), RpcError> {
+        let deadline = Instant::now() + self.hold.0;
+        while !self.raft.is_leader() {
+            if Instant::now() >= deadline {
+                return Err(RpcError::NoLeader);
+            }
+            sleep(LEADER_POLL).await;
+        }
+        Ok(())
+    }
+}
