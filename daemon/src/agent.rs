@@ -9,7 +9,6 @@ use consul_acl::Authorizer;
 use consul_api::types::event::UserEvent;
 use consul_api::types::session::Session;
 use consul_config::RuntimeConfig;
-use consul_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::Events;
@@ -38,7 +37,6 @@ pub struct Agent {
     /// Replaced as a whole by a reload.
     pub config: ArcSwap<RuntimeConfig>,
     pub http: SharedSettings,
-    pub metrics: Metrics,
     pub server: Option<Arc<Server>>,
     pub services: Services,
     pub events: Events,
@@ -63,7 +61,6 @@ pub struct Parts {
     pub identity: Identity,
     pub config: Arc<RuntimeConfig>,
     pub http: crate::http::settings::HttpSettings,
-    pub metrics: Metrics,
     pub server: Option<Arc<Server>>,
     pub services: Services,
     pub reload: crate::reload::Reloader,
@@ -77,7 +74,6 @@ impl Agent {
             identity: parts.identity,
             config: ArcSwap::new(parts.config),
             http: ArcSwap::from_pointee(parts.http),
-            metrics: parts.metrics,
             server: parts.server,
             services: parts.services,
             events: Events::default(),

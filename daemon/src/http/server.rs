@@ -51,7 +51,7 @@ pub struct HttpServer {
 impl HttpServer {
     pub fn new(agent: Arc<Agent>, connections_max: usize, stop: CancellationToken) -> Arc<Self> {
         let router = Router::new(super::endpoints::ALL);
-        let metrics = super::metrics::RequestMetrics::new(&agent.metrics, router.rows());
+        let metrics = super::metrics::RequestMetrics::new(router.rows());
         let connections = Connections::new(connections_max);
         Arc::new(Self { agent, router, metrics, connections, stop, tasks: TaskTracker::new() })
     }
@@ -155,7 +155,7 @@ impl HttpServer {
             Cleaned::BadEscape => return bad_escape(),
         };
         if !path.starts_with(b"/v1/")
-            && let Some(response) = super::ui::respond(&self.agent, &parts.method, &path)
+            && let Some(response) = super::ui::respond(&parts.method, &path)
         {
             return response;
         }
@@ -257,7 +257,7 @@ fn log_finished(method: &Method, uri: &Uri, peer: Peer, started: Instant) {
     if !tracing::enabled!(target: "agent.http", tracing::Level::DEBUG) {
         return;
     }
-    let url = consul_telemetry::redact::url(uri.path_and_query().map_or("/", |part| part.as_str()));
+    let url = consul_telemetry::log::redact_url(uri.path_and_query().map_or("/", |part| part.as_str()));
     let from = match peer {
         Peer::Ip(ip, port) => SocketAddr::new(ip, port).to_string(),
         Peer::Unix => "@".to_owned(),
