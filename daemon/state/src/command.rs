@@ -1,12 +1,16 @@
 //! What the log carries, and what applying it answers.
 
 use consul_api::types::bytes::{Blob, Key};
+use consul_api::types::coordinate::NodeCoordinate;
 use consul_api::types::duration::Nanoseconds;
 use consul_api::types::kv::KvVerb;
+use consul_api::types::request::{DeregisterRequest, RegisterRequest};
 use consul_api::types::session::Session;
+use consul_api::types::txn::TxnResponse;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApplyError;
+use crate::txn::TxnCommand;
 
 mod codec;
 
@@ -22,6 +26,11 @@ pub enum Command {
     SessionDestroy {
         id: String,
     },
+    /// The proposer has checked it with [`crate::catalog::validate::registration`].
+    Register(Box<RegisterRequest>),
+    Deregister(DeregisterRequest),
+    Txn(TxnCommand),
+    Coordinates(Vec<NodeCoordinate>),
     /// Forgets tombstones up to and including `index`.
     TombstoneReap {
         index: u64,
@@ -68,6 +77,7 @@ pub enum Reply {
     Done,
     /// Whether a conditional write (compare-and-set, lock, unlock) happened. True for every other KV write.
     Applied(bool),
+    Txn(TxnResponse),
     /// The id of what was created or updated.
     Id(String),
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::catalog::validate::MetaError;
 use crate::id::UuidError;
 
 /// A command that could not be applied. The state is as if it had not been sent.
@@ -19,6 +20,43 @@ pub enum ApplyError {
     InvalidSession(String),
     #[error("Missing node registration")]
     MissingNode,
+    #[error("Missing service registration")]
+    MissingService,
+    #[error("failed inserting {0}: object missing primary index")]
+    MissingPrimaryIndex(&'static str),
+    #[error("failed inserting node: {0}")]
+    InsertingNode(Box<ApplyError>),
+    #[error("failed inserting service: {0}")]
+    InsertingService(Box<ApplyError>),
+    #[error("failed inserting check: {reason} on node {node:?}")]
+    InsertingCheck { reason: Box<ApplyError>, node: String },
+    #[error("check node {check:?} does not match node {node:?}")]
+    CheckNode { check: String, node: String },
+    #[error(
+        "Error while renaming Node ID: {renaming}: Node name {name} is reserved by node {holder_id} with name \
+         {holder_name} ({holder_address})"
+    )]
+    NodeNameReserved {
+        renaming: String,
+        name: String,
+        holder_id: String,
+        holder_name: String,
+        holder_address: String,
+    },
+    #[error("Invalid Service Meta for node {node} and serviceID {id}: {reason}")]
+    ServiceMeta { node: String, id: String, reason: MetaError },
+    #[error("Must provide node")]
+    MissingNodeName,
+    #[error("Must provide address if SkipNodeUpdate is not set")]
+    MissingAddress,
+    #[error("Bad node ID: {0}")]
+    NodeId(&'static str),
+    #[error("Must provide service name with ID")]
+    MissingServiceName,
+    #[error("Invalid service address")]
+    ServiceAddress,
+    #[error("{0}")]
+    ServiceKind(String),
     #[error("Missing check '{0}' registration")]
     MissingCheck(String),
     #[error("Check '{0}' is in critical state")]

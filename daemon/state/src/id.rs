@@ -34,6 +34,16 @@ impl Uuid {
         if digits == 32 { Ok(Self(number)) } else { Err(invalid()) }
     }
 
+    /// The lowest id whose hyphen-free text starts with `digits`.
+    pub(crate) fn from_prefix(digits: &str) -> Option<Self> {
+        if digits.len() > 32 {
+            return None;
+        }
+        let number = u128::from_str_radix(digits, 16).ok()?;
+        let shift = 4 * (32 - u32::try_from(digits.len()).ok()?);
+        number.checked_shl(shift).map(Self)
+    }
+
     /// Whether the lower-case, hyphen-free text of this id starts with `digits`.
     pub fn starts_with(self, digits: &str) -> bool {
         let text = format!("{:032x}", self.0);

@@ -8,7 +8,6 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use consul_api::types::bytes::Key;
 use consul_api::types::kv::KvPair;
 use imbl::{OrdMap, OrdSet};
 
@@ -22,9 +21,9 @@ pub(crate) struct Slot(pub Arc<KvPair>);
 pub(crate) struct KvTable {
     pub entries: OrdSet<Slot>,
     /// Index of the delete by key, or by prefix for a recursive one. They keep a prefix's index from going back.
-    pub tombstones: OrdMap<Key, u64>,
+    pub tombstones: OrdMap<Arc<[u8]>, u64>,
     /// Keys locked by each session that holds any.
-    pub held: OrdMap<Uuid, OrdSet<Key>>,
+    pub held: OrdMap<Uuid, OrdSet<Arc<[u8]>>>,
 }
 
 impl KvTable {
@@ -43,11 +42,7 @@ impl KvTable {
     pub fn last_delete_under(&self, prefix: &[u8]) -> u64 {
         let from = (Bound::Included(prefix), Bound::<&[u8]>::Unbounded);
         let stones = self.tombstones.range::<_, [u8]>(from);
-        stones
-            .take_while(|(key, _)| key.as_slice().starts_with(prefix))
-            .map(|(_, index)| *index)
-            .max()
-            .unwrap_or(0)
+        stones.take_while(|(key, _)| key.starts_with(prefix)).map(|(_, index)| *index).max().unwrap_or(0)
     }
 }
 

@@ -13,17 +13,23 @@
 //! The order for a blocking read is: take a version, evaluate, compare the index, register, look at the version
 //! again, sleep. [`Store::read_blocking`] is that loop.
 
+pub mod catalog;
 pub mod command;
+pub mod coordinate;
 pub mod error;
 pub mod id;
 pub mod kv;
+mod names;
 pub mod session;
+mod sorted;
 pub mod store;
 pub mod table;
+pub mod txn;
 pub mod version;
 pub mod watch;
 mod writer;
 
+pub use catalog::{Instance, Instances, Lookup, NodeEntry};
 pub use command::{Command, Effects, LockDelay, Outcome, Reply};
 pub use error::ApplyError;
 pub use store::Store;

@@ -9,6 +9,7 @@ use imbl::OrdMap;
 use crate::command::{LockDelay, Reply};
 use crate::error::ApplyError;
 use crate::id::Uuid;
+use crate::names;
 use crate::table::Table;
 use crate::version::Version;
 use crate::watch::WatchSet;
@@ -78,7 +79,7 @@ impl Version {
     /// Sessions of the node with this name, in order of their ids.
     pub fn node_sessions(&self, node: &str, watch: &mut WatchSet) -> (u64, Vec<&Arc<Session>>) {
         let index = self.table_index(Table::Sessions, watch);
-        let sessions = self.tables.sessions.by_node.get(node.to_lowercase().as_str());
+        let sessions = self.tables.sessions.by_node.get(&*names::lower(node));
         (index, sessions.into_iter().flat_map(|sessions| sessions.values()).collect())
     }
 }
@@ -91,6 +92,7 @@ impl Writer {
             session.behavior = BEHAVIOR_RELEASE.to_owned();
         }
         check_behavior(&session.behavior)?;
+        self.check_session_ties(&session)?;
         session.create_index = self.index;
         session.modify_index = self.index;
         let reply = Reply::Id(session.id.clone());
@@ -128,6 +130,35 @@ impl Writer {
             self.effects.lock_delays.extend(delays);
         }
         self.effects.ended_sessions.push(session.id.clone());
+    }
+}
+
+impl Writer {
+    /// A session starts on a known node, with every check it is tied to known and not critical.
+    fn check_session_ties(&self, session: &Session) -> Result<(), ApplyError> {
+        let entry = self.node_entry(&session.node).ok_or(ApplyError::MissingNode)?;
+        for id in session.check_ids() {
+            let check = entry.check(id).ok_or_else(|| ApplyError::MissingCheck(id.to_owned()))?;
+            if check.status == "critical" {
+                return Err(ApplyError::CriticalCheck(id.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the sessions of a node that are tied to a check. Both names in lower case.
+    pub(crate) fn end_sessions_of_check(&mut self, node: &str, check: &str) {
+        let Some(sessions) = self.tables.sessions.by_node.get(node) else { return };
+        let tied = |session: &Session| session.check_ids().any(|id| names::same(id, check));
+        let ids: Vec<Uuid> =
+            sessions.iter().filter(|(_, session)| tied(session)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.end_session(id));
+    }
+
+    pub(crate) fn end_sessions_of_node(&mut self, node: &str) {
+        let Some(sessions) = self.tables.sessions.by_node.get(node) else { return };
+        let ids: Vec<Uuid> = sessions.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.end_session(id));
     }
 }
 

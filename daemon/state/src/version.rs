@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::catalog::Catalog;
+use crate::coordinate::CoordinateTable;
 use crate::kv::KvTable;
 use crate::session::SessionTable;
 use crate::table::{Table, TableIndexes};
@@ -20,6 +22,8 @@ pub(crate) struct Tables {
     pub indexes: TableIndexes,
     pub kv: Arc<KvTable>,
     pub sessions: Arc<SessionTable>,
+    pub catalog: Arc<Catalog>,
+    pub coordinates: CoordinateTable,
 }
 
 impl Version {

@@ -35,6 +35,9 @@ enum Kind {
     Key = 1,
     Prefix,
     Table,
+    Service,
+    Connect,
+    Node,
 }
 
 /// FNV-1a, one byte at a time, so that the hashes of all prefixes of a key come out of one pass.
@@ -82,6 +85,21 @@ impl Topic {
 
     pub fn table(table: Table) -> Self {
         Self::whole(Kind::Table, &[table as u8])
+    }
+
+    /// A service by its lower-case name.
+    pub fn service(lower: &str) -> Self {
+        Self::whole(Kind::Service, lower.as_bytes())
+    }
+
+    /// The mesh-capable instances of a service by its lower-case name.
+    pub fn connect(lower: &str) -> Self {
+        Self::whole(Kind::Connect, lower.as_bytes())
+    }
+
+    /// A node by its lower-case name.
+    pub fn node(lower: &str) -> Self {
+        Self::whole(Kind::Node, lower.as_bytes())
     }
 }
 
@@ -138,7 +156,6 @@ impl Changes {
         self.keys.push(entry);
     }
 
-    #[allow(dead_code)]
     pub fn topic(&mut self, topic: Topic) {
         self.topics.push(topic);
     }

@@ -38,6 +38,7 @@ impl Writer {
         self.index += 1;
         let reply = match command {
             Command::Kv(command) => self.apply_kv(command),
+            Command::Txn(command) => Ok(self.apply_txn(command)),
             other => self.all_or_nothing(|writer| writer.dispatch(other)),
         };
         let effects =
@@ -50,6 +51,10 @@ impl Writer {
             Command::Kv(command) => self.apply_kv(command),
             Command::SessionCreate(session) => self.create_session(session),
             Command::SessionDestroy { id } => self.destroy_session(id),
+            Command::Txn(command) => Ok(self.apply_txn(command)),
+            Command::Register(request) => self.register(request),
+            Command::Deregister(request) => Ok(self.deregister(request)),
+            Command::Coordinates(updates) => Ok(self.update_coordinates(updates)),
             Command::TombstoneReap { index } => Ok(self.reap_tombstones(*index)),
         }
     }

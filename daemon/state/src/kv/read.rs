@@ -53,7 +53,7 @@ impl Version {
     pub fn kv_held(&self, session: &str) -> Vec<&[u8]> {
         let Ok(id) = crate::id::Uuid::parse(session) else { return Vec::new() };
         let held = self.tables.kv.held.get(&id);
-        held.into_iter().flat_map(|keys| keys.iter()).map(|key| key.as_slice()).collect()
+        held.into_iter().flat_map(|keys| keys.iter()).map(|key| &**key).collect()
     }
 
     /// Number of entries.

@@ -96,8 +96,10 @@ impl Writer {
     }
 
     pub(crate) fn kv_delete(&mut self, key: &[u8]) {
-        let Some(entry) = self.remove_entry(key) else { return };
-        self.bury(entry.key.clone());
+        if self.remove_entry(key).is_none() {
+            return;
+        }
+        self.bury(key);
         self.touch(Table::Kv);
     }
 
@@ -124,13 +126,13 @@ impl Writer {
             self.remove_entry(entry.key.as_slice());
         }
         if !prefix.is_empty() {
-            self.bury(Key::from(prefix));
+            self.bury(prefix);
         }
         self.touch(Table::Kv);
     }
 
     pub(crate) fn reap_tombstones(&mut self, index: u64) -> Reply {
-        let due: Vec<Key> = self
+        let due: Vec<Arc<[u8]>> = self
             .tables
             .kv
             .tombstones
@@ -150,7 +152,7 @@ impl Writer {
     /// What becomes of the keys that `session` held when it ends: released, or deleted.
     pub(crate) fn kv_end_session(&mut self, session: Uuid, delete: bool) -> Vec<Key> {
         let Some(held) = self.tables.kv.held.get(&session) else { return Vec::new() };
-        let keys: Vec<Key> = held.iter().cloned().collect();
+        let keys: Vec<Key> = held.iter().map(|key| Key::from(&**key)).collect();
         for key in &keys {
             if delete {
                 self.kv_delete(key.as_slice());
@@ -221,8 +223,8 @@ impl Writer {
         Some(entry)
     }
 
-    fn bury(&mut self, key: Key) {
-        Arc::make_mut(&mut self.tables.kv).tombstones.insert(key, self.index);
+    fn bury(&mut self, key: &[u8]) {
+        Arc::make_mut(&mut self.tables.kv).tombstones.insert(key.into(), self.index);
         self.effects.tombstone = true;
         self.touch(Table::Tombstones);
     }
@@ -231,7 +233,7 @@ impl Writer {
 impl super::KvTable {
     pub(crate) fn note_holder(&mut self, entry: &KvPair) {
         if let Ok(session) = Uuid::parse(&entry.session) {
-            self.held.entry(session).or_default().insert(entry.key.clone());
+            self.held.entry(session).or_default().insert(entry.key.as_slice().into());
         }
     }
 

@@ -7,7 +7,7 @@ use consul_api::types::session::Session;
 use consul_state::command::{KvCommand, LockDelay};
 use consul_state::{ApplyError, Command, Store, WatchSet};
 
-use crate::support::{apply, kv, lock, session, set, unlock, uuid};
+use crate::support::{apply, kv, lock, node, register, session, set, unlock, uuid};
 
 fn get(store: &Store, key: &str) -> Option<KvPair> {
     store.version().kv_get(key.as_bytes(), &mut WatchSet::new()).1.map(|entry| KvPair::clone(entry))
@@ -29,6 +29,7 @@ fn keys(store: &Store, prefix: &str, separator: &str) -> Vec<String> {
 
 fn store_with_session(number: u32, tune: impl FnOnce(&mut Session)) -> Store {
     let store = Store::new();
+    register(&store, node("n")).unwrap();
     let mut session = session(number, "n");
     tune(&mut session);
     apply(&store, Command::SessionCreate(session)).reply.unwrap();

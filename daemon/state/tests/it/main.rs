@@ -1,4 +1,8 @@
 //! The store seen from outside: behaviour, model-based sequences, watches.
 
+mod catalog;
 mod kv;
+mod session;
 mod support;
+mod txn;
+mod watch;
