@@ -1,0 +1,142 @@
+//! How one server takes part in consensus. Defaults live here and nowhere else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::OpenError;
+use crate::types::Peer;
+
+/// Everything a server decides before it opens its log.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This server. Its id must stay the same for as long as its data lives.
+    pub me: Peer,
+    pub storage: Storage,
+    pub bootstrap: Bootstrap,
+    pub timing: Timing,
+    pub limits: Limits,
+    pub snapshots: SnapshotPolicy,
+}
+
+impl Config {
+    /// A server of its own cluster, which keeps everything in `directory`.
+    pub fn single(me: Peer, storage: Storage) -> Self {
+        Self {
+            bootstrap: Bootstrap::Servers(vec![me.clone()]),
+            me,
+            storage,
+            timing: Timing::default(),
+            limits: Limits::default(),
+            snapshots: SnapshotPolicy::default(),
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), OpenError> {
+        let Timing { heartbeat, election_min, election_max } = self.timing;
+        if heartbeat.is_zero() || heartbeat >= election_min || election_min >= election_max {
+            return Err(OpenError::Config(
+                "raft timing must satisfy 0 < heartbeat < election_min < election_max",
+            ));
+        }
+        if self.limits.entry_bytes == 0 || self.limits.command_bytes == 0 || self.limits.queue_bytes == 0 {
+            return Err(OpenError::Config("raft limits must not be zero"));
+        }
+        if self.limits.queue_bytes > tokio::sync::Semaphore::MAX_PERMITS.min(u32::MAX as usize) {
+            return Err(OpenError::Config("raft queue limit is too large"));
+        }
+        if let Bootstrap::Servers(servers) = &self.bootstrap
+            && !servers.iter().any(|server| server.id == self.me.id)
+        {
+            return Err(OpenError::Config("a server that bootstraps a cluster must be one of its servers"));
+        }
+        Ok(())
+    }
+}
+
+/// Where log, vote and snapshots are kept.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In this directory, created if missing. Acknowledged writes survive a power loss.
+    Disk(PathBuf),
+    /// In memory, for development and tests: nothing survives the process.
+    Memory,
+}
+
+/// What a server without any data does.
+#[derive(Clone, Debug)]
+pub enum Bootstrap {
+    /// Starts a cluster of exactly these servers. All of them must name the same list.
+    Servers(Vec<Peer>),
+    /// Waits until the leader of an existing cluster adds it.
+    Join,
+}
+
+/// The clock of consensus.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Pause between a leader's heartbeats, and the time a follower has to answer one request.
+    /// Low: processor time and packets. High: elections start late.
+    pub heartbeat: Duration,
+    /// A follower that misses its leader for `election_max` (the lease) plus a random time between
+    /// the two bounds stands for election. Low: needless elections under load. High: slow fail-over.
+    pub election_min: Duration,
+    /// Upper bound of the random time, and how long a leader may answer reads after its last
+    /// confirmed heartbeat.
+    pub election_max: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(150),
+            election_min: Duration::from_millis(400),
+            election_max: Duration::from_millis(800),
+        }
+    }
+}
+
+/// Bounds on what waits and on what one entry holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Commands join one log entry until they reach this size. A single larger command travels alone.
+    pub entry_bytes: usize,
+    /// Commands that may share an entry.
+    pub entry_commands: usize,
+    /// A larger command is refused.
+    pub command_bytes: usize,
+    /// Commands that wait or are in flight. Once reached, `propose` waits.
+    pub queue_bytes: usize,
+    /// Recent entries kept in memory, for followers and for the state machine.
+    pub cache_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entry_bytes: 512 << 10,
+            entry_commands: 2048,
+            command_bytes: 16 << 20,
+            queue_bytes: 64 << 20,
+            cache_bytes: 2 << 20,
+        }
+    }
+}
+
+/// When the log is compacted into a snapshot, and how much of it stays for followers that lag.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotPolicy {
+    /// Entries applied since the last snapshot.
+    pub entries: u64,
+    /// Bytes applied since the last snapshot.
+    pub bytes: u64,
+    /// Entries that stay in the log behind a snapshot.
+    pub trailing_entries: u64,
+    /// Bytes that stay in the log behind a snapshot.
+    pub trailing_bytes: u64,
+}
+
+impl Default for SnapshotPolicy {
+    fn default() -> Self {
+        Self { entries: 16_384, bytes: 128 << 20, trailing_entries: 10_240, trailing_bytes: 32 << 20 }
+    }
+}

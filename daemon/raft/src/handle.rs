@@ -1,0 +1,362 @@
+//! What the rest of the server holds of its log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use openraft::error::{CheckIsLeaderError, InitializeError, RaftError};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::applier::{Applier, Progress};
+use crate::config::{Bootstrap, Config, Storage, Timing};
+use crate::error::{OpenError, ProposeError, ReadError};
+use crate::lease::Lease;
+use crate::log::Log;
+use crate::machine::StateMachine;
+use crate::metrics::{Metrics, ServerMetrics};
+use crate::monitor::{Leadership, Monitor, Role, not_leader};
+use crate::network::Network;
+use crate::proposer::Proposer;
+use crate::rpc::{ServeError, Server};
+use crate::snapshot::SnapshotStore;
+use crate::transport::{Method, Transport};
+use crate::types::{OpenRaft, Peer, ServerId};
+
+/// How long a lone voter may take to become leader: it needs nothing but its disk.
+const ALONE_LIMIT: Duration = Duration::from_secs(30);
+
+/// One server of a cluster. Clones are the same server; call [`RaftHandle::shutdown`] at the end.
+pub struct RaftHandle<S: StateMachine> {
+    pub(crate) inner: Arc<Inner<S>>,
+}
+
+impl<S: StateMachine> Clone for RaftHandle<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+pub(crate) struct Inner<S: StateMachine> {
+    pub me: ServerId,
+    pub timing: Timing,
+    pub raft: OpenRaft,
+    pub machine: Arc<S>,
+    pub proposer: Arc<Proposer<S::Outcome>>,
+    pub lease: Arc<Lease>,
+    pub transport: Arc<dyn Transport>,
+    /// One restore at a time.
+    pub restoring: tokio::sync::Mutex<()>,
+    pub leadership: watch::Receiver<Leadership>,
+    log: Log,
+    progress: Arc<Progress>,
+    server: Server,
+    stop: watch::Sender<bool>,
+    monitor: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<S: StateMachine> RaftHandle<S> {
+    /// Recovers what is stored, starts or joins as configured, and runs.
+    ///
+    /// A server that is its cluster's only voter leads when this returns.
+    pub async fn open(
+        config: Config,
+        machine: Arc<S>,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, OpenError> {
+        config.validate()?;
+        let me = config.me.id;
+        let lease = Arc::new(Lease::new(me, config.timing.election_max));
+        let (log, snapshots) = open_storage(&config, &lease).await?;
+        let snapshots = Arc::new(snapshots);
+        lease.on_start(log.last().map(|last| last.index));
+        let proposer = Arc::new(Proposer::new(config.limits, lease.clone()));
+        let progress = Arc::new(Progress::default());
+        let applier = Applier::open(
+            machine.clone(),
+            proposer.clone(),
+            snapshots.clone(),
+            lease.clone(),
+            progress.clone(),
+            config.snapshots,
+        )
+        .await?;
+        log.observe(proposer.clone());
+        let network = Network::new(transport.clone(), lease.clone());
+        let raft = OpenRaft::new(me, Arc::new(core_config(&config)?), network, log.clone(), applier)
+            .await
+            .map_err(|error| OpenError::Start(error.to_string()))?;
+        proposer.attach(raft.clone());
+
+        let (leadership, known) = watch::channel(Leadership::from_metrics(&raft.server_metrics().borrow()));
+        let (stop, stopped) = watch::channel(false);
+        let monitor = Monitor {
+            raft: raft.clone(),
+            log: log.clone(),
+            lease: lease.clone(),
+            proposer: proposer.clone(),
+            progress: progress.clone(),
+            snapshots: snapshots.clone(),
+            policy: config.snapshots,
+            leadership,
+            stop: stopped,
+            quorum_check: config.timing.election_max / 2,
+        };
+        let handle = Self {
+            inner: Arc::new(Inner {
+                me,
+                timing: config.timing,
+                server: Server::new(raft.clone(), snapshots),
+                raft,
+                machine,
+                proposer,
+                lease,
+                transport,
+                restoring: tokio::sync::Mutex::default(),
+                leadership: known,
+                log,
+                progress,
+                stop,
+                monitor: Mutex::new(Some(tokio::spawn(monitor.run()))),
+            }),
+        };
+        match handle.start(&config.bootstrap).await {
+            Ok(()) => Ok(handle),
+            Err(error) => {
+                handle.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start(&self, bootstrap: &Bootstrap) -> Result<(), OpenError> {
+        let raft = &self.inner.raft;
+        let failed = |error: &dyn std::fmt::Display| OpenError::Start(error.to_string());
+        if let Bootstrap::Servers(servers) = bootstrap
+            && !raft.is_initialized().await.map_err(|error| failed(&error))?
+        {
+            self.initialize(servers).await?;
+        }
+        if !self.inner.lease.is_alone() {
+            return Ok(());
+        }
+        // Nobody else can vote, so there is nothing to wait for.
+        raft.trigger().elect().await.map_err(|error| failed(&error))?;
+        raft.wait(Some(ALONE_LIMIT))
+            .state(openraft::ServerState::Leader, "lone voter")
+            .await
+            .map_err(|error| failed(&error))?;
+        self.inner.proposer.barrier().await.map_err(|error| failed(&error))
+    }
+
+    async fn initialize(&self, servers: &[Peer]) -> Result<(), OpenError> {
+        let members: std::collections::BTreeMap<_, _> =
+            servers.iter().map(|server| (server.id, server.node())).collect();
+        match self.inner.raft.initialize(members).await {
+            // A server that bootstrapped before us already sent us its log.
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(OpenError::Start(error.to_string())),
+        }
+    }
+
+    /// Starts a cluster of these servers, for a server that was opened to join and has no data.
+    /// All of them must be given the same list. Does nothing once there is data.
+    pub async fn bootstrap(&self, servers: &[Peer]) -> Result<(), OpenError> {
+        self.start(&Bootstrap::Servers(servers.to_vec())).await
+    }
+
+    /// Whether this server has a log, and with it a cluster it belongs to.
+    pub async fn is_initialized(&self) -> Result<bool, ReadError> {
+        self.inner.raft.is_initialized().await.map_err(|_| ReadError::Shutdown)
+    }
+
+    /// Replicates a command and waits until it is applied here.
+    ///
+    /// Commands proposed concurrently share log entries and flushes. Dropping the future does not
+    /// take the command back. Waits while too much is queued.
+    pub async fn propose(&self, command: Bytes) -> Result<S::Outcome, ProposeError> {
+        let leadership = &self.inner.leadership;
+        self.inner.proposer.propose(command, || not_leader(&leadership.borrow())).await
+    }
+
+    /// Waits until everything committed before is applied here. A new leader calls this before it
+    /// acts on the state.
+    pub async fn barrier(&self) -> Result<(), ProposeError> {
+        if !self.inner.lease.is_leader() {
+            return Err(self.not_leader());
+        }
+        self.inner.proposer.barrier().await
+    }
+
+    /// Whether a read answered right now sees every acknowledged write, by the leader's lease.
+    /// Costs a clock reading.
+    pub fn check_lease(&self) -> Result<(), ReadError> {
+        match self.inner.lease.may_read() {
+            true => Ok(()),
+            false => Err(read_error(self.not_leader())),
+        }
+    }
+
+    /// Confirms leadership with a quorum and waits until what was committed is applied: a read
+    /// that follows is linearizable without trust in clocks.
+    pub async fn ensure_linearizable(&self) -> Result<(), ReadError> {
+        if self.inner.lease.is_alone() {
+            return self.check_lease();
+        }
+        match self.inner.raft.ensure_linearizable().await {
+            Ok(_) => Ok(()),
+            Err(RaftError::Fatal(_)) => Err(ReadError::Shutdown),
+            Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_))) => Err(ReadError::NoLeader),
+            Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => {
+                Err(read_error(self.not_leader()))
+            }
+        }
+    }
+
+    /// Whether this server was elected and knows of no later vote.
+    pub fn is_leader(&self) -> bool {
+        self.inner.lease.is_leader()
+    }
+
+    pub fn me(&self) -> ServerId {
+        self.inner.me
+    }
+
+    /// The leader, as far as this server knows.
+    pub fn leader(&self) -> Option<Peer> {
+        self.inner.leadership.borrow().leader.clone()
+    }
+
+    /// Follows who leads. Ends with [`Role::Stopped`], also when storage failed.
+    pub fn watch_leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.leadership.clone()
+    }
+
+    /// Since the leader was last heard; zero on the leader, `None` if never.
+    pub fn last_contact(&self) -> Option<Duration> {
+        if self.is_leader() {
+            return Some(Duration::ZERO);
+        }
+        self.inner.server.last_contact().map(|contact| Instant::now().saturating_duration_since(contact))
+    }
+
+    /// The index of the last applied log entry.
+    pub fn applied_index(&self) -> u64 {
+        self.inner.progress.applied_index().unwrap_or(0)
+    }
+
+    /// Why consensus ended here, if storage or a bug ended it.
+    pub fn failure(&self) -> Option<String> {
+        match &self.inner.raft.metrics().borrow().running_state {
+            Ok(()) | Err(openraft::error::Fatal::Stopped) => None,
+            Err(fatal) => Some(fatal.to_string()),
+        }
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        let metrics = self.inner.raft.metrics().borrow().clone();
+        let leadership = self.inner.leadership.borrow().clone();
+        let membership = metrics.membership_config.membership();
+        let voters: std::collections::BTreeSet<_> = membership.voter_ids().collect();
+        let servers = membership
+            .nodes()
+            .map(|(id, node)| ServerMetrics {
+                peer: Peer::new(*id, node),
+                voter: voters.contains(id),
+                leader: metrics.current_leader == Some(*id),
+                matched_index: metrics
+                    .replication
+                    .as_ref()
+                    .and_then(|matched| (*matched.get(id)?).map(|log_id| log_id.index)),
+            })
+            .collect();
+        Metrics {
+            role: Role::from(metrics.state),
+            term: metrics.current_term,
+            leader: leadership.leader,
+            last_log_index: metrics.last_log_index.unwrap_or(0),
+            last_log_term: self.inner.log.last().map_or(0, |last| last.leader_id.term),
+            commit_index: self.inner.log.committed_index().unwrap_or(0),
+            applied_index: self.applied_index(),
+            last_snapshot_index: metrics.snapshot.map_or(0, |last| last.index),
+            last_snapshot_term: metrics.snapshot.map_or(0, |last| last.leader_id.term),
+            last_contact: self.last_contact(),
+            configuration_index: metrics.membership_config.log_id().map_or(0, |log_id| log_id.index),
+            servers,
+        }
+    }
+
+    /// Answers a request that another server's [`Transport`] carried here.
+    pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
+        self.inner.server.serve(method, body).await
+    }
+
+    /// Writes a snapshot now, without waiting for it.
+    pub async fn trigger_snapshot(&self) -> Result<(), ReadError> {
+        self.inner.raft.trigger().snapshot().await.map_err(|_| ReadError::Shutdown)
+    }
+
+    /// Ends consensus here and closes the log. Commands in flight are answered with
+    /// [`ProposeError::Shutdown`].
+    pub async fn shutdown(&self) {
+        self.inner.proposer.close();
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not end cleanly");
+        }
+        self.inner.stop.send_replace(true);
+        let monitor = self.inner.monitor.lock().take();
+        if let Some(monitor) = monitor
+            && let Err(error) = monitor.await
+        {
+            tracing::warn!(%error, "the raft monitor did not end cleanly");
+        }
+        if let Err(error) = self.inner.log.close().await {
+            tracing::warn!(%error, "the raft log was not closed cleanly");
+        }
+    }
+
+    pub(crate) fn not_leader(&self) -> ProposeError {
+        not_leader(&self.inner.leadership.borrow())
+    }
+}
+
+fn read_error(error: ProposeError) -> ReadError {
+    match error {
+        ProposeError::ForwardTo(leader) => ReadError::ForwardTo(leader),
+        ProposeError::Shutdown => ReadError::Shutdown,
+        ProposeError::NoLeader | ProposeError::LeadershipLost | ProposeError::TooLarge { .. } => {
+            ReadError::NoLeader
+        }
+    }
+}
+
+async fn open_storage(config: &Config, lease: &Arc<Lease>) -> Result<(Log, SnapshotStore), OpenError> {
+    let directory = match &config.storage {
+        Storage::Memory => {
+            let log = Log::in_memory(lease.clone());
+            return Ok((log.clone(), SnapshotStore::open(None, log).await?));
+        }
+        Storage::Disk(directory) => directory,
+    };
+    std::fs::create_dir_all(directory).map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+    let log = Log::open(directory, config.me.id, config.limits.cache_bytes, lease.clone()).await?;
+    let snapshots = SnapshotStore::open(Some(directory.join("snapshots")), log.clone()).await?;
+    Ok((log, snapshots))
+}
+
+fn core_config(config: &Config) -> Result<openraft::Config, OpenError> {
+    let Timing { heartbeat, election_min, election_max } = config.timing;
+    let millis = |time: Duration| time.as_millis() as u64;
+    let core = openraft::Config {
+        cluster_name: "consul".to_owned(),
+        heartbeat_interval: millis(heartbeat),
+        election_timeout_min: millis(election_min),
+        election_timeout_max: millis(election_max),
+        // Both are decided here, by bytes as well as entries (see `monitor`).
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        ..openraft::Config::default()
+    };
+    core.validate().map_err(|error| OpenError::Start(error.to_string()))
+}

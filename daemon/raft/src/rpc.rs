@@ -1,0 +1,140 @@
+//! Requests of other servers, answered.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::snapshot::{SnapshotStore, Spool, blocking};
+use crate::transport::Method;
+use crate::types::{OpenRaft, Snapshot, TypeConfig};
+use crate::wire::{self, SnapshotAnswer, SnapshotPiece, WireError};
+
+/// Why a request of another server was not answered.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Message(String),
+    #[error("could not take a piece of a snapshot")]
+    Spool(#[from] std::io::Error),
+    #[error("the received snapshot was refused")]
+    Snapshot(#[from] crate::SnapshotError),
+    #[error("raft is shutdown")]
+    Shutdown,
+}
+
+impl From<WireError> for ServeError {
+    fn from(error: WireError) -> Self {
+        Self::Message(error.to_string())
+    }
+}
+
+pub(crate) struct Server {
+    raft: OpenRaft,
+    snapshots: std::sync::Arc<SnapshotStore>,
+    /// The one transfer in progress: openraft's leader sends one at a time.
+    receiving: tokio::sync::Mutex<Option<Receiving>>,
+    last_contact: Mutex<Option<Instant>>,
+}
+
+struct Receiving {
+    transfer: u64,
+    offset: u64,
+    spool: Spool,
+}
+
+impl Server {
+    pub fn new(raft: OpenRaft, snapshots: std::sync::Arc<SnapshotStore>) -> Self {
+        Self { raft, snapshots, receiving: tokio::sync::Mutex::default(), last_contact: Mutex::default() }
+    }
+
+    /// When a leader was last heard.
+    pub fn last_contact(&self) -> Option<Instant> {
+        *self.last_contact.lock()
+    }
+
+    pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
+        match method {
+            Method::Append => self.append(body).await,
+            Method::Vote => self.vote(body).await,
+            Method::Snapshot => self.snapshot(body).await,
+            Method::TakeLead => self.take_lead(body).await,
+        }
+    }
+
+    async fn append(&self, body: &[u8]) -> Result<Bytes, ServeError> {
+        let request: AppendEntriesRequest<TypeConfig> = wire::decode(body)?;
+        let received = Instant::now();
+        let answer = self.raft.append_entries(request).await.map_err(stopped)?;
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            *self.last_contact.lock() = Some(received);
+        }
+        Ok(wire::encode(&answer)?)
+    }
+
+    async fn vote(&self, body: &[u8]) -> Result<Bytes, ServeError> {
+        let request: VoteRequest<crate::ServerId> = wire::decode(body)?;
+        let answer = self.raft.vote(request).await.map_err(stopped)?;
+        Ok(wire::encode(&answer)?)
+    }
+
+    async fn take_lead(&self, body: &[u8]) -> Result<Bytes, ServeError> {
+        wire::decode::<()>(body)?;
+        self.raft.trigger().elect().await.map_err(stopped)?;
+        Ok(wire::encode(&())?)
+    }
+
+    async fn snapshot(&self, body: &[u8]) -> Result<Bytes, ServeError> {
+        let piece: SnapshotPiece = wire::decode(body)?;
+        let vote = self.raft.with_raft_state(|state| *state.vote_ref()).await.map_err(stopped)?;
+        if piece.vote < vote {
+            return Ok(wire::encode(&SnapshotAnswer::Taken(vote))?);
+        }
+        *self.last_contact.lock() = Some(Instant::now());
+        let SnapshotPiece { vote, meta, last, .. } = &piece;
+        let (vote, meta, last) = (*vote, meta.clone(), *last);
+        let Some(spool) = self.take_piece(piece).await? else {
+            return Ok(wire::encode(&SnapshotAnswer::Restart)?);
+        };
+        if !last {
+            return Ok(wire::encode(&SnapshotAnswer::Taken(vote))?);
+        }
+        let body = spool.ok_or(ServeError::Shutdown)?.finish();
+        // A damaged transfer ends here, with an error to its sender; openraft would stop on it.
+        let check = body.clone();
+        blocking(move || Ok(check.parse(|state| Ok(std::io::copy(state, &mut std::io::sink())?)))).await??;
+        let snapshot = Snapshot { meta, snapshot: Box::new(body) };
+        let answer = self.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
+        Ok(wire::encode(&SnapshotAnswer::Taken(answer.vote))?)
+    }
+
+    /// Keeps a piece. `None`: it does not continue the transfer. `Some(Some)`: it was the last one.
+    async fn take_piece(&self, piece: SnapshotPiece) -> Result<Option<Option<Spool>>, ServeError> {
+        let mut slot = self.receiving.lock().await;
+        if piece.offset == 0 {
+            let spool = self.snapshots.spool()?;
+            *slot = Some(Receiving { transfer: piece.transfer, offset: 0, spool });
+        }
+        let continues = |receiving: &&mut Receiving| {
+            receiving.transfer == piece.transfer && receiving.offset == piece.offset
+        };
+        let Some(receiving) = slot.as_mut().filter(continues) else {
+            warn!(offset = piece.offset, "a piece of a snapshot came out of order");
+            *slot = None;
+            return Ok(None);
+        };
+        receiving.spool.write(&piece.data)?;
+        receiving.offset += piece.data.len() as u64;
+        if !piece.last {
+            return Ok(Some(None));
+        }
+        Ok(Some(slot.take().map(|receiving| receiving.spool)))
+    }
+}
+
+fn stopped(_: impl std::error::Error) -> ServeError {
+    ServeError::Shutdown
+}
