@@ -155,6 +155,9 @@ impl SnapshotStore {
                 Some(Snapshot { meta, snapshot: Box::new(SnapshotBody::File(Arc::new(file))) })
             }
         };
+        if let Some(snapshot) = &current {
+            log.on_snapshot(&snapshot.meta.last_membership);
+        }
         Ok(Self { directory, log, current: Mutex::new(current) })
     }
 
@@ -197,6 +200,7 @@ impl SnapshotStore {
 
     /// Puts a received snapshot in force.
     pub async fn adopt(&self, meta: SnapshotMeta, body: SnapshotBody) -> io::Result<()> {
+        self.log.on_snapshot(&meta.last_membership);
         match body {
             SnapshotBody::Spooled(file) => self.keep(meta, file).await.map(drop),
             body => {

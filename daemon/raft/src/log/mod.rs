@@ -21,7 +21,7 @@ use self::database::{Database, Value};
 use crate::error::OpenError;
 use crate::lease::Lease;
 use crate::payload::Ticket;
-use crate::types::{Entry, LogId, Membership, ServerId, Vote};
+use crate::types::{Entry, LogId, Membership, ServerId, StoredMembership, Vote};
 
 /// One request to a follower carries about this much.
 const REPLICATION_BYTES: usize = 1 << 20;
@@ -85,9 +85,7 @@ impl Log {
         if let Some(vote) = &head.vote {
             lease.on_vote(vote);
         }
-        if let Some((_, membership)) = head.memberships.last() {
-            lease.on_membership(membership);
-        }
+        head.announce_membership(&lease);
         Ok(Self::new(Some(database), head, committed, lease))
     }
 
@@ -111,6 +109,16 @@ impl Log {
 
     pub fn last(&self) -> Option<LogId> {
         self.shared.head.lock().last
+    }
+
+    /// A snapshot is in force that ends with this membership. Its entry may be gone from the log.
+    pub fn on_snapshot(&self, membership: &StoredMembership) {
+        let index = membership.log_id().map_or(0, |log_id| log_id.index);
+        let mut head = self.shared.head.lock();
+        head.memberships.retain(|(known, _)| *known != index);
+        let at = head.memberships.partition_point(|(known, _)| *known < index);
+        head.memberships.insert(at, (index, membership.membership().clone()));
+        head.announce_membership(&self.shared.lease);
     }
 
     /// The index of the newest entry known to be committed.
@@ -214,8 +222,9 @@ impl Log {
     async fn append(&self, entries: Vec<Entry>) -> Result<()> {
         for entry in &entries {
             if let EntryPayload::Membership(membership) = &entry.payload {
-                self.shared.head.lock().push_membership(entry.log_id.index, membership.clone());
-                self.shared.lease.on_membership(membership);
+                let mut head = self.shared.head.lock();
+                head.push_membership(entry.log_id.index, membership.clone());
+                head.announce_membership(&self.shared.lease);
             }
         }
         match &mut *self.shared.database.lock().await {
@@ -258,9 +267,7 @@ impl Log {
         let mut head = self.shared.head.lock();
         head.last = head.cache.truncate(from.index).or(stored_last).or(head.purged);
         head.memberships.retain(|(index, _)| *index < from.index);
-        if let Some((_, membership)) = head.memberships.last() {
-            self.shared.lease.on_membership(membership);
-        }
+        head.announce_membership(&self.shared.lease);
         Ok(())
     }
 
@@ -313,6 +320,12 @@ impl Head {
         let start = range.start.max(self.purged.map_or(0, |purged| purged.index + 1));
         let end = range.end.min(self.last?.index + 1);
         (start < end).then_some(start..end)
+    }
+
+    fn announce_membership(&self, lease: &Lease) {
+        if let Some((_, membership)) = self.memberships.last() {
+            lease.on_membership(membership);
+        }
     }
 
     fn push_membership(&mut self, index: u64, membership: Membership) {
