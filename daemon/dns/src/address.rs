@@ -54,7 +54,7 @@ pub fn port(service: &NodeService, vantage: Vantage) -> u16 {
     u16::try_from(port).unwrap_or(0)
 }
 
-/// An address of the family beats the main one, and among families version 4 is first.
+/// A tagged address of the family beats the main one, and among families version 4 is first.
 fn choose<'a>(
     main: &'a str,
     family: Family,
@@ -68,9 +68,9 @@ fn choose<'a>(
     let of_family = match family {
         Family::V4 => tagged(v4),
         Family::V6 => tagged(v6),
-        Family::Any => tagged(v4),
+        Family::Any => tagged(v4).filter(|address| !address.is_empty()).or_else(|| tagged(v6)),
     };
-    [of_family, any, Some(main)].into_iter().flatten().find(|address| !address.is_empty()).unwrap_or("")
+    [of_family, any].into_iter().flatten().find(|address| !address.is_empty()).unwrap_or(main)
 }
 
 #[cfg(test)]
@@ -114,6 +114,7 @@ mod tests {
         };
         assert_eq!(of_node(&node, Family::V6, Vantage::Local), "2001:db8::1");
         assert_eq!(of_node(&node, Family::V4, Vantage::Local), "10.0.0.1");
+        assert_eq!(of_node(&node, Family::Any, Vantage::Local), "2001:db8::1");
         assert_eq!(of_node(&node, Family::V6, Vantage::Wan), "10.0.0.1");
     }
 

@@ -124,7 +124,7 @@ impl<'a> Question<'a> {
         let ttl = self.settings.node_ttl_secs();
         let wants = |kinds: &[RecordType]| kinds.contains(&self.asked);
         let mut sections = Sections::default();
-        if wants(&[RecordType::A, RecordType::AAAA, RecordType::ANY, RecordType::CNAME]) {
+        if wants(&[RecordType::A, RecordType::AAAA, RecordType::ANY]) {
             let place = Place::parse(address::of_node(node, self.asked.into(), self.vantage(datacenter)));
             match place {
                 Some(Place::Ip(ip)) => {

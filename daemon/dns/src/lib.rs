@@ -5,8 +5,8 @@
 //! ([`recursor`]). Everything but the sockets in [`server`] and [`recursor`] is free of I/O.
 //!
 //! hickory-proto supplies the wire format. hickory-server is not used: its request loop spawns a task and decodes the
-//! whole message for every packet, which costs more than answering does, and it decides truncation, EDNS and the
-//! spelling of names itself, where clients of the catalog rely on rules of their own.
+//! whole message for every packet, where most answers here are ready at once, and it decides on truncation and EDNS
+//! itself, where clients of the catalog rely on rules of their own.
 
 pub mod address;
 pub mod answer;

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{debug, info};
 
 use self::endpoint::Endpoint;
 use crate::LOG;
@@ -77,6 +77,7 @@ impl Listeners {
             resolver: Arc::new(Resolver::new(backend)),
             limits,
             stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
             tasks: TaskTracker::new(),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
             connections: Arc::new(Semaphore::new(limits.connections_max)),
@@ -138,7 +139,10 @@ async fn bind_pair(address: SocketAddr) -> Result<(Arc<Endpoint>, TcpListener), 
 struct Shared {
     resolver: Arc<Resolver>,
     limits: ServerLimits,
+    /// Take no more questions.
     stop: CancellationToken,
+    /// Give up on those in the works.
+    abort: CancellationToken,
     tasks: TaskTracker,
     waiting: Arc<Semaphore>,
     connections: Arc<Semaphore>,
@@ -153,12 +157,18 @@ impl Server {
     /// Stops listening, lets questions in the works finish for a while, and returns when all is over.
     pub async fn stop(self) {
         self.shared.stop.cancel();
-        let _ = tokio::time::timeout(self.shared.limits.drain_timeout, self.shared.tasks.wait()).await;
+        let drained = tokio::time::timeout(self.shared.limits.drain_timeout, self.shared.tasks.wait()).await;
+        if drained.is_err() {
+            debug!(target: LOG, open = self.shared.tasks.len(), "questions in the works are given up");
+            self.shared.abort.cancel();
+            self.shared.tasks.wait().await;
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stop.cancel();
+        self.shared.abort.cancel();
     }
 }

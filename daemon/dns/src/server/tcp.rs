@@ -31,7 +31,8 @@ pub(super) async fn run(listener: TcpListener, shared: Shared) {
         };
         let connection = Connection { shared: shared.clone(), addr };
         shared.tasks.spawn(async move {
-            if let Err(error) = connection.serve(stream).await {
+            let abort = connection.shared.abort.clone();
+            if let Some(Err(error)) = abort.run_until_cancelled(connection.serve(stream)).await {
                 debug!(target: LOG, client = %addr, %error, "tcp connection ended");
             }
             drop(permit);

@@ -82,9 +82,13 @@ fn wait(
         shared.resolver.backend().observe(Event::Overload);
         return;
     };
+    let abort = shared.abort.clone();
     shared.tasks.spawn(async move {
-        let reply = later.await;
-        send(&socket, &reply, peer).await;
+        let answered = async {
+            let reply = later.await;
+            send(&socket, &reply, peer).await;
+        };
+        abort.run_until_cancelled(answered).await;
         drop(permit);
     });
 }

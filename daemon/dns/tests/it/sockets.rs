@@ -114,6 +114,21 @@ async fn stopping_finishes_what_is_in_the_works_and_frees_the_port() {
 }
 
 #[tokio::test]
+async fn stopping_gives_up_on_questions_that_take_too_long() {
+    let limits = ServerLimits { drain_timeout: Duration::from_millis(50), ..ServerLimits::default() };
+    let dns = serve_with(World::new(), limits).await;
+    let slow = packet(1, "slow.service.consul.");
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    udp.send_to(&slow, dns.addr).await.unwrap();
+    let mut stream = TcpStream::connect(dns.addr).await.unwrap();
+    stream.write_all(&framed(&slow)).await.unwrap();
+    assert_eq!(ask(dns.addr, "web.service.consul.", A).await.answers().len(), 3);
+    timeout(LIMIT, dns.server.stop()).await.expect("stopping hangs");
+    assert!(matches!(timeout(LIMIT, stream.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
+    UdpSocket::bind(dns.addr).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_on_all_addresses_replies_from_the_one_that_was_asked() {
     for any in ["0.0.0.0:0", "[::]:0"] {
         let listeners = match Listeners::bind(&[any.parse().unwrap()]).await {
