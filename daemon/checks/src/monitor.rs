@@ -205,7 +205,7 @@ async fn run_once(
     counter: &mut ThresholdCounter,
     probe: &Probe,
     runtime: &CheckRuntime,
-) -> Option<Remains> {
+) -> Option<Box<Remains>> {
     let mut outcome = match probe {
         Probe::Http(check) => check.run(&runtime.http()).await,
         Probe::Tcp(check) => check.run(&runtime.tls).await,

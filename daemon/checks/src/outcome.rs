@@ -13,7 +13,7 @@ pub struct Outcome {
     pub output: String,
     pub trouble: Option<Trouble>,
     /// A killed process that is not gone yet: the next run has to wait for it.
-    pub remains: Option<Remains>,
+    pub remains: Option<Box<Remains>>,
 }
 
 /// Something that deserves a log line of its own besides the state it led to. The error text is the output.

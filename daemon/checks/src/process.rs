@@ -44,7 +44,7 @@ pub enum StartError {
 pub enum Ended {
     Exited(ExitStatus),
     /// Killed after the time limit; what is left of it if it does not go at once.
-    TimedOut(Option<Remains>),
+    TimedOut(Option<Box<Remains>>),
 }
 
 /// Runs `program` in the agent's directory and environment with no input; its output goes to `output`.
@@ -73,7 +73,7 @@ pub async fn run(
         group.disarm();
         return Ok(Ended::TimedOut(None));
     }
-    Ok(Ended::TimedOut(Some(Remains { group, _permit: permit })))
+    Ok(Ended::TimedOut(Some(Box::new(Remains { group, _permit: permit }))))
 }
 
 fn spawn(program: &OsStr, args: &[OsString]) -> Result<(Group, pipe::Receiver), StartError> {
