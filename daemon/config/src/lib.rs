@@ -1,1 +1,39 @@
+//! Agent configuration: from files and flags as users have them to one typed, checked [`RuntimeConfig`].
+//!
+//! [`AgentFlags::parse`] reads the command line, [`Sources::read`] the files it names, and [`load`] turns both into
+//! a configuration without touching anything: a reload calls the same two again and applies the result only if
+//! they succeed.
 
+mod addr_template;
+mod cursor;
+mod definition;
+mod error;
+mod flags;
+mod hcl;
+mod host;
+mod json;
+mod keys;
+mod legacy;
+mod load;
+mod merge;
+pub mod node_id;
+mod raw;
+mod runtime;
+mod schema;
+mod section;
+mod source;
+mod validate;
+mod value;
+mod warnings;
+
+pub use addr_template::{TemplateError, expand as expand_addresses};
+pub use error::{ConfigError, ConfigErrors, Problem, SyntaxError};
+pub use flags::{AgentFlags, FlagError, usage};
+pub use host::{Host, Interface, Secret};
+pub use load::{Loaded, load};
+pub use raw::Syntax;
+pub use runtime::*;
+pub use source::{Document, Sources};
+pub use validate::check_data_dir;
+pub use value::{Entry, Pos, Spanned, Value};
+pub use warnings::Warning;

@@ -1,0 +1,181 @@
+//! The stages of a pipe: choosing, ordering and printing interfaces.
+
+use super::Flow;
+use super::attribute::{attribute, flags, number, offset, text_with_prefix};
+use super::ranges;
+use crate::host::Interface;
+use ipnet::IpNet;
+use regex::Regex;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+pub(super) fn apply(name: &str, args: &[String], mut list: Vec<Interface>) -> Result<Flow, String> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match (name, args.as_slice()) {
+        ("include", [key, value]) => list = choose(list, key, value, true)?,
+        ("exclude", [key, value]) => list = choose(list, key, value, false)?,
+        ("sort", [keys]) => sort(&mut list, keys)?,
+        ("unique", [key]) => {
+            let mut seen = HashSet::new();
+            list.retain(|interface| seen.insert(attribute(interface, key)));
+        }
+        ("limit", [count]) => list.truncate(number_of(count)?),
+        ("offset", [count]) => skip(&mut list, count)?,
+        ("math", [target, operand]) => {
+            for interface in &mut list {
+                math(interface, target, operand)?;
+            }
+        }
+        ("join", [key, separator]) => {
+            let texts: Result<Vec<String>, String> = list.iter().map(|i| attribute_of(i, key)).collect();
+            return Ok(Flow::Text(texts?.join(separator)));
+        }
+        ("attr", [key]) => {
+            return Ok(Flow::Text(match list.first() {
+                Some(first) => attribute_of(first, key)?,
+                None => String::new(),
+            }));
+        }
+        (
+            "include" | "exclude" | "sort" | "unique" | "limit" | "offset" | "math" | "join" | "attr",
+            given,
+        ) => {
+            return Err(format!("wrong number of arguments for {name}: {}", given.len()));
+        }
+        _ => return Err(format!("function {name:?} not defined")),
+    }
+    Ok(Flow::Interfaces(list))
+}
+
+fn attribute_of(interface: &Interface, key: &str) -> Result<String, String> {
+    attribute(interface, key).ok_or_else(|| format!("unknown attribute {key:?}"))
+}
+
+fn number_of(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a count"))
+}
+
+/// A negative offset counts from the end.
+fn skip(list: &mut Vec<Interface>, text: &str) -> Result<(), String> {
+    let offset: i64 = text.parse().map_err(|_| format!("{text:?} is not an offset"))?;
+    let count = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX).min(list.len());
+    let start = if offset < 0 { list.len() - count } else { count };
+    list.drain(..start);
+    Ok(())
+}
+
+fn choose(list: Vec<Interface>, key: &str, value: &str, wanted: bool) -> Result<Vec<Interface>, String> {
+    let matches = matcher(key, value)?;
+    Ok(list.into_iter().filter(|interface| matches(interface) == wanted).collect())
+}
+
+type Matcher = Box<dyn Fn(&Interface) -> bool>;
+
+fn matcher(key: &str, value: &str) -> Result<Matcher, String> {
+    let alternatives: Vec<String> = value.split('|').map(str::to_lowercase).collect();
+    Ok(match key.to_lowercase().as_str() {
+        "address" => {
+            let pattern = pattern(value)?;
+            Box::new(move |i| pattern.is_match(&text_with_prefix(i)))
+        }
+        "name" => {
+            let pattern = pattern(value)?;
+            Box::new(move |i| pattern.is_match(&i.name))
+        }
+        "port" => {
+            let pattern = pattern(value)?;
+            Box::new(move |_| pattern.is_match("0"))
+        }
+        "flag" | "flags" => Box::new(move |i| {
+            let set = flags(i);
+            alternatives.iter().all(|wanted| set.contains(&wanted.as_str()))
+        }),
+        "network" => {
+            let nets: Result<Vec<IpNet>, _> =
+                value.split('|').map(|net| net.trim().parse::<IpNet>()).collect();
+            let nets = nets.map_err(|_| format!("invalid network {value:?}"))?;
+            Box::new(move |i| nets.iter().any(|net| net.contains(&i.address)))
+        }
+        "rfc" => {
+            let rfcs: Result<Vec<u32>, _> = value.split('|').map(str::parse).collect();
+            let rfcs = rfcs.map_err(|_| format!("invalid RFC {value:?}"))?;
+            let nowhere = std::net::IpAddr::from([0, 0, 0, 0]);
+            if let Some(rfc) = rfcs.iter().find(|rfc| ranges::in_rfc(**rfc, nowhere).is_none()) {
+                return Err(format!("RFC {rfc} defines no ranges known here"));
+            }
+            Box::new(move |i| rfcs.iter().any(|rfc| ranges::in_rfc(*rfc, i.address) == Some(true)))
+        }
+        "size" => Box::new(move |i| alternatives.iter().any(|size| *size == format!("/{}", i.prefix_len))),
+        "type" => Box::new(move |i| {
+            alternatives.iter().any(|kind| match kind.as_str() {
+                "ip" => true,
+                "ipv4" => i.address.is_ipv4(),
+                "ipv6" => i.address.is_ipv6(),
+                _ => false,
+            })
+        }),
+        other => return Err(format!("unknown selector {other:?}")),
+    })
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|_| format!("invalid pattern {text:?}"))
+}
+
+fn sort(list: &mut [Interface], keys: &str) -> Result<(), String> {
+    let mut orders: Vec<(fn(&Interface, &Interface) -> Ordering, bool)> = Vec::new();
+    for key in keys.split(',').map(str::trim) {
+        let (descending, name) = match key.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, key.strip_prefix('+').unwrap_or(key)),
+        };
+        let order: fn(&Interface, &Interface) -> Ordering = match name.to_lowercase().as_str() {
+            "address" => |a, b| number(a.address).cmp(&number(b.address)),
+            "default" => |a, b| b.default_route.cmp(&a.default_route),
+            "name" => |a, b| a.name.cmp(&b.name),
+            "port" => |_, _| Ordering::Equal,
+            "private" => |a, b| is_private(b).cmp(&is_private(a)),
+            "size" => |a, b| b.prefix_len.cmp(&a.prefix_len),
+            "type" => |a, b| a.address.is_ipv6().cmp(&b.address.is_ipv6()),
+            other => return Err(format!("unknown sort order {other:?}")),
+        };
+        orders.push((order, descending));
+    }
+    list.sort_by(|a, b| {
+        orders
+            .iter()
+            .map(|(order, descending)| if *descending { order(b, a) } else { order(a, b) })
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
+    Ok(())
+}
+
+fn is_private(interface: &Interface) -> bool {
+    ranges::in_rfc(6890, interface.address) == Some(true)
+}
+
+fn math(interface: &mut Interface, target: &str, operand: &str) -> Result<(), String> {
+    let invalid = || format!("invalid operand {operand:?} for math {target:?}");
+    let net = IpNet::new(interface.address, interface.prefix_len).map_err(|_| invalid())?;
+    if target == "mask" {
+        let bits: u8 = operand.trim_start_matches('/').parse().map_err(|_| invalid())?;
+        let net = IpNet::new(interface.address, bits).map_err(|_| invalid())?;
+        interface.prefix_len = bits;
+        interface.address = net.network();
+        return Ok(());
+    }
+    if !operand.starts_with(['+', '-']) {
+        return Err(invalid());
+    }
+    let by: i128 = operand.parse().map_err(|_| invalid())?;
+    let base = match target {
+        "address" => interface.address,
+        // A negative offset counts from the network's end.
+        "network" if by < 0 => net.broadcast(),
+        "network" => net.network(),
+        other => return Err(format!("unsupported math target {other:?}")),
+    };
+    interface.address = offset(base, by).ok_or_else(invalid)?;
+    Ok(())
+}
