@@ -122,14 +122,16 @@ fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|_| format!("invalid pattern {text:?}"))
 }
 
+type Order = fn(&Interface, &Interface) -> Ordering;
+
 fn sort(list: &mut [Interface], keys: &str) -> Result<(), String> {
-    let mut orders: Vec<(fn(&Interface, &Interface) -> Ordering, bool)> = Vec::new();
+    let mut orders: Vec<(Order, bool)> = Vec::new();
     for key in keys.split(',').map(str::trim) {
         let (descending, name) = match key.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, key.strip_prefix('+').unwrap_or(key)),
         };
-        let order: fn(&Interface, &Interface) -> Ordering = match name.to_lowercase().as_str() {
+        let order: Order = match name.to_lowercase().as_str() {
             "address" => |a, b| number(a.address).cmp(&number(b.address)),
             "default" => |a, b| b.default_route.cmp(&a.default_route),
             "name" => |a, b| a.name.cmp(&b.name),

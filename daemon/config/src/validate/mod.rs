@@ -10,13 +10,16 @@ use crate::warnings::Warnings;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// The message for a violation, if there is one.
+type Rule = fn(&RuntimeConfig) -> Option<String>;
+
 /// Checks a whole configuration and adds the notices that take more than one key to see.
 pub(crate) fn check_rules(
     config: &RuntimeConfig,
     root: &Section<'_>,
     warnings: &mut Warnings,
 ) -> Result<(), ConfigError> {
-    let rules: [(&str, fn(&RuntimeConfig) -> Option<String>); 11] = [
+    let rules: [(&str, Rule); 11] = [
         ("datacenter", datacenter),
         ("data_dir", data_dir),
         ("node_name", node_name),

@@ -26,7 +26,7 @@ fn camel_case_names_and_quoted_numbers_are_understood() {
     let loaded = load_ok(&[], &[("web.json", text)]);
     let service = &loaded.config.service_definitions[0];
     assert_eq!((service.port, service.enable_tag_override), (80, true));
-    let weights = service.weights.clone().expect("weights");
+    let weights = service.weights.expect("weights");
     assert_eq!((weights.passing, weights.warning), (5, 1));
     assert_eq!(service.tagged_addresses.as_ref().expect("addresses")["lan"].port, 81);
     let check = &service.checks.as_ref().expect("checks")[0];
