@@ -104,11 +104,13 @@ fn log_raised(spec: &CheckSpec) {
     for raised in &spec.raised {
         match raised {
             Raised::Interval => warn!(
+                target: "agent",
                 check = %spec.id,
                 minimum_interval = %GoDuration::from(INTERVAL_MIN),
                 "check has interval below minimum"
             ),
             Raised::DeregisterAfter => warn!(
+                target: "agent",
                 check = %spec.id,
                 minimum_interval = %GoDuration::from(DEREGISTER_MIN),
                 "check has deregister interval below minimum"
@@ -148,6 +150,7 @@ impl Reporter {
                 self.apply(status, output);
             }
             Verdict::HoldSuccess { count, threshold } => warn!(
+                target: "agent",
                 check = %self.id(),
                 %status,
                 success_count = count,
@@ -155,6 +158,7 @@ impl Reporter {
                 "Check passed but has not reached success threshold"
             ),
             Verdict::HoldFailure { count, threshold } => warn!(
+                target: "agent",
                 check = %self.id(),
                 %status,
                 failure_count = count,
@@ -166,9 +170,9 @@ impl Reporter {
 
     fn log_applied(&self, status: Status) {
         match status {
-            Status::Critical => warn!(check = %self.id(), "Check is now critical"),
+            Status::Critical => warn!(target: "agent", check = %self.id(), "Check is now critical"),
             Status::Passing | Status::Warning => {
-                debug!(check = %self.id(), %status, "Check status updated");
+                debug!(target: "agent", check = %self.id(), %status, "Check status updated");
             }
         }
     }
@@ -177,12 +181,16 @@ impl Reporter {
         let check = self.id();
         match trouble {
             Trouble::TimedOut(limit) => {
-                warn!(%check, timeout = %GoDuration::from(limit), "Timed out running check");
+                warn!(target: "agent", %check, timeout = %GoDuration::from(limit), "Timed out running check");
             }
-            Trouble::NotStarted => error!(%check, error = ?output, "Check failed to invoke"),
-            Trouble::RequestFailed => warn!(%check, error = ?output, "Check HTTP request failed"),
-            Trouble::ConnectionFailed => warn!(%check, error = ?output, "Check socket connection failed"),
-            Trouble::EngineFailed => debug!(%check, error = ?output, "Check failed"),
+            Trouble::NotStarted => error!(target: "agent", %check, error = %output, "Check failed to invoke"),
+            Trouble::RequestFailed => {
+                warn!(target: "agent", %check, error = %output, "Check HTTP request failed")
+            }
+            Trouble::ConnectionFailed => {
+                warn!(target: "agent", %check, error = %output, "Check socket connection failed")
+            }
+            Trouble::EngineFailed => debug!(target: "agent", %check, error = %output, "Check failed"),
         }
     }
 }
@@ -250,7 +258,7 @@ async fn run_alias(reporter: Reporter, runtime: Arc<CheckRuntime>) {
 
 /// One failed look-up is no news yet; from the second on the check says so, and from the fourth on it waits.
 async fn alias_failed(reporter: &Reporter, target: &AliasTarget, failures: u32, error: &str) {
-    debug!(check = %reporter.id(), ?target, error, "Aliased target could not be looked up");
+    debug!(target: "agent", check = %reporter.id(), ?target, error, "Aliased target could not be looked up");
     if failures > 1 {
         let output = format!("Failure checking aliased node or service: {error}");
         reporter.apply(Status::Critical, output);
@@ -282,7 +290,7 @@ impl TtlCheck {
     fn update(&self, status: Status, note: &str) -> String {
         let mut timer = self.timer();
         let output = timer.update(note, Instant::now());
-        debug!(check = %self.reporter.id(), %status, "Check status updated");
+        debug!(target: "agent", check = %self.reporter.id(), %status, "Check status updated");
         self.reporter.apply(status, output.clone());
         drop(timer);
         self.restarted.notify_one();
@@ -292,7 +300,7 @@ impl TtlCheck {
     fn expire(&self) {
         let mut timer = self.timer();
         let Some(output) = timer.expire(Instant::now()) else { return };
-        warn!(check = %self.reporter.id(), "Check missed TTL, is now critical");
+        warn!(target: "agent", check = %self.reporter.id(), "Check missed TTL, is now critical");
         self.reporter.apply(Status::Critical, output);
     }
 }
@@ -308,5 +316,45 @@ async fn run_ttl(check: Arc<TtlCheck>) {
             }
             None => check.restarted.notified().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alias::{AliasView, AliasWatch, AliasWatchError};
+    use crate::runtime::RuntimeOptions;
+    use consul_api::types::agent::CheckDefinition;
+    use futures::future::BoxFuture;
+
+    struct Nothing;
+
+    impl CheckSink for Nothing {
+        fn update(&self, _: &str, _: Status, _: String) {}
+    }
+
+    impl AliasWatch for Nothing {
+        fn next<'a>(
+            &'a self,
+            _: &'a AliasTarget,
+            _: Option<u64>,
+        ) -> BoxFuture<'a, Result<AliasView, AliasWatchError>> {
+            Box::pin(futures::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_waiting_check_holds_little_more_than_its_timer() {
+        let definition = CheckDefinition {
+            name: "c".into(),
+            http: "http://x/".into(),
+            interval: GoDuration::from_secs(10),
+            ..Default::default()
+        };
+        let spec = Arc::new(CheckSpec::new(&definition, 4096).expect("valid"));
+        let runtime = Arc::new(CheckRuntime::new(RuntimeOptions::default(), Arc::new(Nothing)));
+        let task = run_periodic(Reporter { spec, sink: Arc::new(Nothing) }, runtime);
+        let size = size_of_val(&task);
+        assert!(size <= 384, "task of an idle check takes {size} bytes");
     }
 }

@@ -119,7 +119,7 @@ impl HttpCheck {
             Ok(answer) => answer,
             // Whichever step noticed it: the user set one limit for all of them.
             Err(error) if Instant::now() >= deadline => {
-                tracing::debug!(%error, "HTTP check ran into its timeout");
+                tracing::debug!(target: "agent", %error, "HTTP check ran into its timeout");
                 return self.failed(&hop, &HttpError::Timeout);
             }
             Err(error) => return self.failed(&hop, &error),

@@ -171,3 +171,15 @@ async fn no_more_scripts_run_at_once_than_there_are_slots() {
         assert_eq!(outcome.status, Status::Passing, "{}", outcome.output);
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_no_program_is_not_handed_to_a_shell() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("garbage");
+    std::fs::write(&file, "echo surprise").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = file.to_str().unwrap();
+    let outcome = run(command(&[file])).await;
+    assert_eq!(outcome.output, format!("fork/exec {file}: exec format error"));
+}
