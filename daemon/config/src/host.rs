@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Host {
     pub name: String,
     pub interfaces: Vec<Interface>,
+    /// File descriptors the process may have at most; absent if not limited or not known.
+    pub open_files_max: Option<u64>,
     /// `CONSUL_INTRO_TOKEN`; a secret.
     pub intro_token: Option<Secret>,
 }
@@ -55,7 +57,7 @@ impl Host {
         let name =
             nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
         let intro_token = std::env::var("CONSUL_INTRO_TOKEN").ok().filter(|t| !t.is_empty()).map(Secret);
-        Self { name, interfaces: interfaces(), intro_token }
+        Self { name, interfaces: interfaces(), open_files_max: open_files_max(), intro_token }
     }
 }
 
@@ -103,4 +105,11 @@ fn default_route_interface() -> Option<String> {
     let routes = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     let default = |route: &Vec<&str>| route.get(1) == Some(&"00000000") && route.get(7) == Some(&"00000000");
     routes.filter(default).filter_map(|route| route.first().map(|name| (*name).to_owned())).next()
+}
+
+/// The hard limit, to which a process may raise its own.
+fn open_files_max() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }

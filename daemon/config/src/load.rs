@@ -1,6 +1,7 @@
 //! From sources to a configuration: a pure function, so that a reload can be tried before anything is touched.
 
 use crate::error::{ConfigError, ConfigErrors};
+use crate::flags::AgentFlags;
 use crate::hcl;
 use crate::json;
 use crate::keys::AGENT;
@@ -13,6 +14,7 @@ use crate::source::{Document, Sources};
 use crate::validate;
 use crate::value::Spanned;
 use crate::warnings::{Warning, Warnings};
+use std::path::PathBuf;
 
 /// What dev mode presets. Files and flags may still change it.
 const DEV_MODE: &str = r#"
@@ -65,6 +67,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     }
     validate::check_rules(&config, &root, &mut warnings)?;
     Ok(Loaded { config, warnings: warnings.into_vec() })
+}
+
+/// What `consul validate` does: loads files and directories as an agent without flags would.
+pub fn validate_paths(paths: Vec<PathBuf>, format: Option<String>) -> Result<Loaded, ConfigErrors> {
+    load(&Sources::read(AgentFlags::for_files(paths, format))?)
 }
 
 /// Lays all sources over each other, the strongest last.
@@ -126,4 +133,86 @@ fn parse(
         warnings.push(message, Some(pos));
     }
     Ok((parsed.root, Syntax::Json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::schema::{Kind, Schema, Status};
+    use std::collections::BTreeSet;
+
+    /// One of everything that is read only where it is present.
+    const PRESENT: &str = r#"
+        service { name = "a" tagged_addresses { lan { address = "x" port = 1 } }
+                  check { name = "b" ttl = "1s" } checks = [ { name = "c" ttl = "1s" } ] }
+        check { name = "d" ttl = "1s" }
+        ui_config { content_path = "x" }
+    "#;
+
+    fn live_paths(schema: &'static Schema, path: &str, into: &mut BTreeSet<String>) {
+        for key in schema.keys.iter().filter(|key| key.status == Status::Live) {
+            let path = crate::raw::join(path, key.name);
+            match key.kind {
+                Kind::Block(inner) | Kind::Blocks(inner) | Kind::BlockMap(inner) => {
+                    live_paths(inner, &path, into);
+                }
+                _ => {
+                    into.insert(path);
+                }
+            }
+        }
+    }
+
+    fn without_indexes(path: &str) -> String {
+        let mut out = String::new();
+        let mut depth = 0;
+        for c in path.chars() {
+            match c {
+                '[' => depth += 1,
+                ']' => depth -= 1,
+                c if depth == 0 => out.push(c),
+                _ => {}
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn every_live_key_is_read() {
+        let document = Document { name: "a.hcl".into(), syntax: Syntax::Hcl, text: PRESENT.into() };
+        let mut warnings = Warnings::default();
+        let raw = decode(&document, &mut warnings).expect("valid");
+        let findings = Findings::default();
+        let root = Section::root(&raw, &AGENT, &findings);
+        let host = Host { name: "host-1".into(), ..Host::default() };
+        let config = RuntimeConfig::read(&root, &host, true, &mut warnings);
+        let _ = validate::check_rules(&config, &root, &mut warnings);
+
+        let read: BTreeSet<String> =
+            findings.read.borrow().iter().map(|path| without_indexes(path)).collect();
+        let mut live = BTreeSet::new();
+        live_paths(&AGENT, "", &mut live);
+        // The single forms are folded into the lists before anything is read.
+        live.retain(|path| !path.starts_with("service.") && !path.starts_with("check."));
+        let unread: Vec<_> = live.difference(&read).collect();
+        assert!(unread.is_empty(), "accepted but never read: {unread:?}");
+    }
+
+    #[test]
+    fn old_keys_point_to_keys_that_exist() {
+        fn check(schema: &'static Schema, live: &BTreeSet<String>) {
+            for key in schema.keys {
+                if let Status::Moved(to) = key.status {
+                    assert!(live.contains(to) || !to.contains('.'), "{} -> {to}", key.name);
+                }
+                if let Kind::Block(inner) = key.kind {
+                    check(inner, live);
+                }
+            }
+        }
+        let mut live = BTreeSet::new();
+        live_paths(&AGENT, "", &mut live);
+        check(&AGENT, &live);
+    }
 }

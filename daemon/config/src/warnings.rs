@@ -3,6 +3,9 @@
 use crate::value::Pos;
 use std::fmt;
 
+/// More than an operator would read; what a garbled file could provoke beyond it is dropped.
+const WARNINGS_MAX: usize = 500;
+
 /// A notice. Each concerns one key and is given once per load, however often the key is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -26,7 +29,7 @@ pub(crate) struct Warnings {
 impl Warnings {
     pub fn push(&mut self, message: impl Into<String>, pos: Option<Pos>) {
         let message = message.into();
-        if !self.list.iter().any(|warning| warning.message == message) {
+        if self.list.len() < WARNINGS_MAX && !self.list.iter().any(|warning| warning.message == message) {
             self.list.push(Warning { message, pos });
         }
     }

@@ -4,13 +4,13 @@ use super::Context;
 use super::cluster::expand_all;
 use crate::section::Section;
 use consul_api::types::duration::GoDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// A host, by address or name, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     pub host: String,
     pub port: u16,
@@ -159,6 +159,7 @@ fn service_ttl(section: &Section<'_>) -> BTreeMap<String, Duration> {
 /// Duplicates are dropped, the order is kept.
 fn recursors(root: &Section<'_>, cx: &Context<'_>) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
+    let mut seen = HashSet::new();
     for text in expand_all(root, "recursors", cx) {
         if text.starts_with("unix://") {
             root.report("recursors", format!("DNS Recursors cannot be unix sockets: {text}"));
@@ -172,7 +173,7 @@ fn recursors(root: &Section<'_>, cx: &Context<'_>) -> Vec<Endpoint> {
             root.report("recursors", "DNS recursor address cannot be 0.0.0.0, :: or [::]");
             continue;
         }
-        if !endpoints.contains(&endpoint) {
+        if seen.insert(endpoint.clone()) {
             endpoints.push(endpoint);
         }
     }

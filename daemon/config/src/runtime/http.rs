@@ -1,5 +1,6 @@
 //! The HTTP door and the limits on all doors.
 
+use super::Context;
 use super::gossip::cidrs;
 use crate::section::Section;
 use ipnet::IpNet;
@@ -95,8 +96,9 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, cx: &Context<'_>) -> Self {
         let d = Self::default();
+        check_open_files(section, cx);
         Self {
             http_max_conns_per_client: section
                 .count("http_max_conns_per_client")
@@ -117,6 +119,22 @@ impl LimitsConfig {
             txn_max_req_len: section.count("txn_max_req_len").unwrap_or(d.txn_max_req_len),
             request_limits: RequestLimits::read(&section.block("request_limits")),
         }
+    }
+}
+
+/// Descriptors an agent needs beside those of one busy client.
+const OPEN_FILES_RESERVED: i64 = 20;
+
+fn check_open_files(section: &Section<'_>, cx: &Context<'_>) {
+    let Some(conns) = section.int("http_max_conns_per_client") else { return };
+    let Some(max) = cx.host.open_files_max else { return };
+    let needed = conns.saturating_add(OPEN_FILES_RESERVED);
+    if i64::try_from(max).is_ok_and(|max| needed > max) {
+        let message = format!(
+            "system allows a max of {max} file descriptors, but limits.http_max_conns_per_client: {conns} needs at \
+             least {needed}"
+        );
+        section.report("http_max_conns_per_client", message);
     }
 }
 

@@ -89,7 +89,7 @@ impl RuntimeConfig {
     pub(crate) fn read(root: &Section<'_>, host: &Host, dev: bool, warnings: &mut Warnings) -> Self {
         let server = root.flag("server").unwrap_or(false);
         let mut cx = Context { host, dev, server, warnings };
-        let ports = Ports::read(&root.block("ports"), server);
+        let ports = Ports::read(&root.block("ports"));
         let node = NodeConfig::read(root, &mut cx);
         let acl = AclConfig::read(&root.block("acl"));
         let (service_definitions, check_definitions) = definition::read(root, cx.warnings);
@@ -108,7 +108,7 @@ impl RuntimeConfig {
             connect: ConnectConfig::read(&root.block("connect")),
             dns: DnsConfig::read(root, &cx),
             http: HttpConfig::read(root),
-            limits: LimitsConfig::read(&root.block("limits")),
+            limits: LimitsConfig::read(&root.block("limits"), &cx),
             telemetry: TelemetryConfig::read(&root.block("telemetry"), &mut cx),
             log: LogConfig::read(root),
             checks: CheckSettings::read(root),

@@ -75,11 +75,8 @@ impl Default for Ports {
     }
 }
 
-/// gRPC over TLS is on by default on servers only.
-const GRPC_TLS_PORT: u16 = 8503;
-
 impl Ports {
-    pub(super) fn read(section: &Section<'_>, server: bool) -> Self {
+    pub(super) fn read(section: &Section<'_>) -> Self {
         let defaults = Self::default();
         let optional = |key, default| port(section, key).unwrap_or(default);
         let required = |key, default| match port(section, key) {
@@ -105,7 +102,7 @@ impl Ports {
             http: optional("http", defaults.http),
             https: optional("https", defaults.https),
             grpc: optional("grpc", defaults.grpc),
-            grpc_tls: optional("grpc_tls", server.then_some(GRPC_TLS_PORT)),
+            grpc_tls: optional("grpc_tls", defaults.grpc_tls),
             server: required("server", defaults.server),
             serf_lan: required("serf_lan", defaults.serf_lan),
             serf_wan: optional("serf_wan", defaults.serf_wan),
@@ -181,8 +178,9 @@ impl Network {
         let hosts = Hosts { interfaces: &cx.host.interfaces };
         let addresses = root.block("addresses");
         let listen = |key, port: Option<u16>| -> Vec<ListenAddr> {
-            let Some(port) = port else { return Vec::new() };
+            // Read even where the port is off: a bad address is a mistake either way.
             let places = hosts.many(&addresses, key).unwrap_or_else(|| client_addrs.clone());
+            let Some(port) = port else { return Vec::new() };
             places.into_iter().map(|place| complete(place, port)).collect()
         };
         let mut dns = Vec::new();

@@ -174,6 +174,11 @@ fn values_with_a_text_of_their_own_keep_it() {
             "tls_cipher_suites: invalid tls cipher suites: unsupported cipher \"foo\"",
         ),
         ("cache { entry_fetch_rate = 0 }", "cache.entry_fetch_rate must be strictly positive, was: 0"),
+        (
+            "limits { http_max_conns_per_client = 100000000 }",
+            "system allows a max of 20000 file descriptors, but limits.http_max_conns_per_client: 100000000 needs at \
+             least 100000020",
+        ),
         ("recursors = [\"0.0.0.0\"]", "DNS recursor address cannot be 0.0.0.0, :: or [::]"),
         (
             "ports { sidecar_min_port = 5 sidecar_max_port = 4 }",

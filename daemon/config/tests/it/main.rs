@@ -3,14 +3,23 @@
 mod definitions;
 mod errors;
 mod flags;
+mod legacy;
 mod merging;
+mod properties;
+mod running;
+mod templates;
 mod tutorials;
 
 use consul_config::{AgentFlags, ConfigErrors, Document, Host, Interface, Loaded, Sources, Syntax, load};
 
 /// A host with one private address.
 fn host() -> Host {
-    Host { name: "host-1".to_owned(), interfaces: vec![interface("eth0", "10.1.2.3", 24)], intro_token: None }
+    Host {
+        name: "host-1".to_owned(),
+        interfaces: vec![interface("eth0", "10.1.2.3", 24)],
+        open_files_max: Some(20_000),
+        intro_token: None,
+    }
 }
 
 fn interface(name: &str, address: &str, prefix_len: u8) -> Interface {

@@ -28,7 +28,6 @@ fn a_server_keeps_its_place_when_it_is_stopped() {
     let config = load_ok(&["-server"], &[]).config;
     assert!(!config.process.leave_on_terminate && config.process.skip_leave_on_interrupt);
     assert_eq!(config.network.serf_bind_wan.map(|a| a.port()), Some(8302));
-    assert_eq!(config.ports.grpc_tls, Some(8503));
 }
 
 #[test]
