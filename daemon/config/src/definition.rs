@@ -19,13 +19,20 @@ pub(crate) fn read(
     let services = root.blocks("services").iter().map(|(section, _)| service(section, warnings)).collect();
     let mut checks = Vec::new();
     for (section, pos) in root.blocks("checks") {
+        let problems = root.problem_count();
         let definition = read_check(&section, &pos, warnings);
-        if let Err(error) = check::check(&definition) {
-            let shown = if definition.name.is_empty() { &definition.id } else { &definition.name };
-            let message = format!("Failed to register check '{shown}': Check is not valid: {error}");
-            section.report("name", message);
-        } else if definition.name.is_empty() && definition.id.is_empty() {
-            section.report("name", "Failed to register check '': Check name missing");
+        // What is missing from a half-read check is not its author's fault.
+        let well_read = root.problem_count() == problems;
+        match check::check(&definition) {
+            Err(error) if well_read => {
+                let shown = if definition.name.is_empty() { &definition.id } else { &definition.name };
+                let message = format!("Failed to register check '{shown}': Check is not valid: {error}");
+                section.report("name", message);
+            }
+            Ok(()) if definition.name.is_empty() && definition.id.is_empty() => {
+                section.report("name", "Failed to register check '': Check name missing");
+            }
+            _ => {}
         }
         checks.push(definition);
     }
@@ -52,6 +59,7 @@ fn service(section: &Section<'_>, warnings: &mut Warnings) -> ServiceDefinition 
     definition.weights = weights(section, &definition.name);
     note_foreign_keys(section, &["ports", "locality", "namespace", "partition"], warnings);
 
+    let problems = section.problem_count();
     // The position of a check in this list is part of the id it is given later.
     let mut checks: Vec<CheckDefinition> = Vec::new();
     for (inner, pos) in section.blocks("checks") {
@@ -63,7 +71,11 @@ fn service(section: &Section<'_>, warnings: &mut Warnings) -> ServiceDefinition 
         definition.check =
             Some(read_check(&single, &pos, warnings)).filter(|check| *check != CheckDefinition::default());
     }
+    let well_read = section.problem_count() == problems;
     for problem in checks.iter().chain(&definition.check).filter_map(|one| check::check(one).err()) {
+        if !well_read {
+            break;
+        }
         let message = format!("Failed to validate checks for service {:?}: {problem}", definition.name);
         section.report("checks", message);
     }
@@ -80,7 +92,7 @@ fn check_service(section: &Section<'_>, definition: &ServiceDefinition) {
     if let Some(map) = &definition.meta
         && let Err(error) = meta::check(map)
     {
-        section.report("meta", format!("invalid meta for service {name}: {error}"));
+        section.fail_in_words("meta", format!("invalid meta for service {name}: {error}"));
     }
     if !definition.socket_path.is_empty() && (definition.port != 0 || !definition.address.is_empty()) {
         let message = format!("service {name}: socket_path cannot be set together with address or port");
@@ -101,7 +113,8 @@ fn weights(section: &Section<'_>, name: &str) -> Option<Weights> {
         _ => None,
     };
     if let Some(complaint) = complaint {
-        section.report("weights", format!("Invalid weight definition for service {name}: {complaint}"));
+        section
+            .fail_in_words("weights", format!("Invalid weight definition for service {name}: {complaint}"));
     }
     Some(Weights { passing, warning })
 }

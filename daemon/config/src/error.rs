@@ -3,6 +3,7 @@
 //! The wording up to the appended position is what operators and their tooling know from existing agents.
 
 use crate::value::Pos;
+use std::collections::HashSet;
 use std::fmt;
 use thiserror::Error;
 
@@ -58,11 +59,26 @@ pub struct Problem {
     pub message: String,
     /// Where the key was set; absent for a default.
     pub pos: Option<Pos>,
+    /// True if the value is understood but not allowed: alone, such a problem is printed without a list around it.
+    pub(crate) is_rule: bool,
 }
 
 impl Problem {
     pub(crate) fn new(key: impl Into<String>, message: impl Into<String>, pos: Option<Pos>) -> Self {
-        Self { key: key.into(), message: message.into(), pos }
+        Self { key: key.into(), message: message.into(), pos, is_rule: false }
+    }
+}
+
+impl ConfigError {
+    /// The error for values that were refused. Each problem is said once, whoever ran into it.
+    pub(crate) fn from_values(mut problems: Vec<Problem>) -> Option<Self> {
+        let mut said = HashSet::new();
+        problems.retain(|problem| said.insert(problem.message.clone()));
+        match problems.as_slice() {
+            [] => None,
+            [only] if only.is_rule => problems.pop().map(Self::Rule),
+            _ => Some(Self::Values(problems)),
+        }
     }
 }
 

@@ -66,7 +66,12 @@ fn interfaces() -> Vec<Interface> {
     let default_route = default_route_interface();
     let Ok(listed) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
     let mut found = Vec::new();
+    // The system lists addresses by family; people expect them by interface.
+    let mut order: Vec<String> = Vec::new();
     for entry in listed {
+        if !order.contains(&entry.interface_name) {
+            order.push(entry.interface_name.clone());
+        }
         let Some(address) = entry.address.as_ref().and_then(ip_of) else { continue };
         let mask = entry.netmask.as_ref().and_then(ip_of);
         found.push(Interface {
@@ -81,6 +86,7 @@ fn interfaces() -> Vec<Interface> {
             name: entry.interface_name,
         });
     }
+    found.sort_by_key(|interface| order.iter().position(|name| *name == interface.name));
     found
 }
 

@@ -63,7 +63,11 @@ impl Parser<'_> {
         let start = self.cursor.mark();
         let root = self.value(0)?;
         if !matches!(root.value, Value::Object(_)) {
-            let kind = if matches!(root.value, Value::List(_)) { "array" } else { root.value.type_name() };
+            let kind = match root.value {
+                Value::List(_) => "array",
+                Value::Int(_) | Value::Float(_) => "number",
+                ref other => other.type_name(),
+            };
             let message =
                 format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}");
             return Err(self.error_at(start, message));
@@ -259,9 +263,11 @@ impl Parser<'_> {
                     self.cursor.bump();
                     text.push('\n');
                 }
-                Some(c) if c < ' ' && c != '\r' && c != '\t' => {
-                    return Err(self.unexpected("in string literal"));
+                // The first half of a line break; the second is noted in its turn.
+                Some('\r') if self.cursor.peek_second() == Some('\n') => {
+                    self.cursor.bump();
                 }
+                Some(c) if c < ' ' => return Err(self.unexpected("in string literal")),
                 Some(c) => {
                     self.cursor.bump();
                     text.push(c);

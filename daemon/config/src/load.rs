@@ -61,9 +61,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     legacy::modernize(&mut raw, &mut warnings, &mut findings.problems.borrow_mut());
     let root = Section::root(&raw, &AGENT, &findings);
     let config = RuntimeConfig::read(&root, &sources.host, sources.flags.dev, &mut warnings);
-    let problems = findings.problems.take();
-    if !problems.is_empty() {
-        return Err(ConfigError::Values(problems).into());
+    if let Some(error) = ConfigError::from_values(findings.problems.take()) {
+        return Err(error.into());
     }
     validate::check_rules(&config, &root, &mut warnings)?;
     Ok(Loaded { config, warnings: warnings.into_vec() })

@@ -202,7 +202,12 @@ impl Decoder {
                 Some(entries)
             }
             other => {
-                let got = if matches!(other, Value::List(_)) { "slice" } else { self.go_type(other) };
+                let got = match other {
+                    // A list of one stands for its member.
+                    Value::List(items) if let [only] = items.as_slice() => self.go_type(&only.value),
+                    Value::List(_) => "slice",
+                    other => self.go_type(other),
+                };
                 self.mismatch(path, &format!(" expected a map, got '{got}'"), value);
                 None
             }

@@ -73,15 +73,24 @@ impl<'a> Section<'a> {
 
     /// Reports a value that cannot be understood; the message is prefixed with the key.
     pub fn fail(&self, key: &str, message: impl std::fmt::Display) {
-        let path = self.path(key);
-        let message = format!("{path}: {message}");
-        self.findings.problems.borrow_mut().push(Problem::new(path, message, self.pos(key)));
+        self.fail_in_words(key, format!("{}: {message}", self.path(key)));
     }
 
-    /// Reports a problem in words of its own.
-    pub fn report(&self, key: &str, message: impl Into<String>) {
+    /// The same for a message that names the key in its own way.
+    pub fn fail_in_words(&self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(self.path(key), message, self.pos(key));
         self.findings.problems.borrow_mut().push(problem);
+    }
+
+    /// Reports a value that is understood but breaks a rule, in words of its own.
+    pub fn report(&self, key: &str, message: impl Into<String>) {
+        let problem = Problem { is_rule: true, ..Problem::new(self.path(key), message, self.pos(key)) };
+        self.findings.problems.borrow_mut().push(problem);
+    }
+
+    /// How many problems were found so far: tells whether reading a part went well.
+    pub fn problem_count(&self) -> usize {
+        self.findings.problems.borrow().len()
     }
 
     pub fn text(&self, key: &str) -> Option<String> {

@@ -20,7 +20,7 @@ pub(super) fn attribute(interface: &Interface, name: &str) -> Option<String> {
         "netmask" => net.netmask().to_string(),
         "mask_bits" => interface.prefix_len.to_string(),
         "broadcast" if address.is_ipv4() => net.broadcast().to_string(),
-        "first_usable" => offset(net.network(), i128::from(host_bits > 1))?.to_string(),
+        "first_usable" => offset(net.network(), i128::from(host_bits > 1 && address.is_ipv4()))?.to_string(),
         "last_usable" => {
             offset(net.broadcast(), -i128::from(host_bits > 1 && address.is_ipv4()))?.to_string()
         }

@@ -64,15 +64,31 @@ fn skip(list: &mut Vec<Interface>, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The members that match, in the order of the alternatives they match; or those that match none.
 fn choose(list: Vec<Interface>, key: &str, value: &str, wanted: bool) -> Result<Vec<Interface>, String> {
-    let matches = matcher(key, value)?;
-    Ok(list.into_iter().filter(|interface| matches(interface) == wanted).collect())
+    let mut rest = list;
+    let mut chosen = Vec::new();
+    for alternative in alternatives(key, value) {
+        let matches = matcher(key, alternative)?;
+        let (hit, miss) = rest.into_iter().partition(|interface| matches(interface));
+        rest = miss;
+        chosen.extend::<Vec<Interface>>(hit);
+    }
+    Ok(if wanted { chosen } else { rest })
+}
+
+/// Networks and RFCs are tried one after the other; elsewhere the bar is part of the pattern.
+fn alternatives<'v>(key: &str, value: &'v str) -> Vec<&'v str> {
+    match key.to_lowercase().as_str() {
+        "network" | "rfc" => value.split('|').map(str::trim).collect(),
+        _ => vec![value],
+    }
 }
 
 type Matcher = Box<dyn Fn(&Interface) -> bool>;
 
 fn matcher(key: &str, value: &str) -> Result<Matcher, String> {
-    let alternatives: Vec<String> = value.split('|').map(str::to_lowercase).collect();
+    let kinds: Vec<String> = value.split('|').map(str::to_lowercase).collect();
     Ok(match key.to_lowercase().as_str() {
         "address" => {
             let pattern = pattern(value)?;
@@ -86,28 +102,26 @@ fn matcher(key: &str, value: &str) -> Result<Matcher, String> {
             let pattern = pattern(value)?;
             Box::new(move |_| pattern.is_match("0"))
         }
-        "flag" | "flags" => Box::new(move |i| {
-            let set = flags(i);
-            alternatives.iter().all(|wanted| set.contains(&wanted.as_str()))
-        }),
+        "flag" | "flags" => flag_matcher(value)?,
         "network" => {
-            let nets: Result<Vec<IpNet>, _> =
-                value.split('|').map(|net| net.trim().parse::<IpNet>()).collect();
-            let nets = nets.map_err(|_| format!("invalid network {value:?}"))?;
-            Box::new(move |i| nets.iter().any(|net| net.contains(&i.address)))
+            let net: IpNet = value.parse().map_err(|_| format!("invalid network {value:?}"))?;
+            Box::new(move |i| net.contains(&i.address))
         }
         "rfc" => {
-            let rfcs: Result<Vec<u32>, _> = value.split('|').map(str::parse).collect();
-            let rfcs = rfcs.map_err(|_| format!("invalid RFC {value:?}"))?;
+            let rfc: u32 = value.parse().map_err(|_| format!("invalid RFC {value:?}"))?;
             let nowhere = std::net::IpAddr::from([0, 0, 0, 0]);
-            if let Some(rfc) = rfcs.iter().find(|rfc| ranges::in_rfc(**rfc, nowhere).is_none()) {
+            if ranges::in_rfc(rfc, nowhere).is_none() {
                 return Err(format!("RFC {rfc} defines no ranges known here"));
             }
-            Box::new(move |i| rfcs.iter().any(|rfc| ranges::in_rfc(*rfc, i.address) == Some(true)))
+            Box::new(move |i| ranges::in_rfc(rfc, i.address) == Some(true))
         }
-        "size" => Box::new(move |i| alternatives.iter().any(|size| *size == format!("/{}", i.prefix_len))),
+        "size" => {
+            let bits: u8 =
+                value.trim_start_matches('/').parse().map_err(|_| format!("invalid size {value:?}"))?;
+            Box::new(move |i| i.prefix_len == bits)
+        }
         "type" => Box::new(move |i| {
-            alternatives.iter().any(|kind| match kind.as_str() {
+            kinds.iter().any(|kind| match kind.as_str() {
                 "ip" => true,
                 "ipv4" => i.address.is_ipv4(),
                 "ipv6" => i.address.is_ipv6(),
@@ -116,6 +130,25 @@ fn matcher(key: &str, value: &str) -> Result<Matcher, String> {
         }),
         other => return Err(format!("unknown selector {other:?}")),
     })
+}
+
+/// Properties of an interface must all hold; of the properties of an address one is enough, even by itself.
+fn flag_matcher(value: &str) -> Result<Matcher, String> {
+    const INTERFACE: &[&str] = &["up", "broadcast", "loopback", "pointtopoint", "multicast"];
+    const ADDRESS: &[&str] = &["forwardable", "global unicast", "link-local unicast"];
+    let names: Vec<String> =
+        value.split('|').map(|name| name.to_lowercase().replace("point-to-point", "pointtopoint")).collect();
+    if let Some(name) = names.iter().find(|name| !INTERFACE.iter().chain(ADDRESS).any(|known| known == name))
+    {
+        return Err(format!("unknown interface flag {name:?}"));
+    }
+    Ok(Box::new(move |i| {
+        let set = flags(i);
+        let holds = |name: &String| set.contains(&name.as_str());
+        let mut of_interface = names.iter().filter(|name| INTERFACE.contains(&name.as_str())).peekable();
+        let mut of_address = names.iter().filter(|name| ADDRESS.contains(&name.as_str()));
+        (of_interface.peek().is_some() && of_interface.all(holds)) || of_address.any(holds)
+    }))
 }
 
 fn pattern(text: &str) -> Result<Regex, String> {
@@ -137,7 +170,8 @@ fn sort(list: &mut [Interface], keys: &str) -> Result<(), String> {
             "name" => |a, b| a.name.cmp(&b.name),
             "port" => |_, _| Ordering::Equal,
             "private" => |a, b| is_private(b).cmp(&is_private(a)),
-            "size" => |a, b| b.prefix_len.cmp(&a.prefix_len),
+            // The larger network, with the shorter prefix, first.
+            "size" => |a, b| a.prefix_len.cmp(&b.prefix_len),
             "type" => |a, b| a.address.is_ipv6().cmp(&b.address.is_ipv6()),
             other => return Err(format!("unknown sort order {other:?}")),
         };
@@ -171,11 +205,11 @@ fn math(interface: &mut Interface, target: &str, operand: &str) -> Result<(), St
         return Err(invalid());
     }
     let by: i128 = operand.parse().map_err(|_| invalid())?;
-    let base = match target {
-        "address" => interface.address,
-        // A negative offset counts from the network's end.
-        "network" if by < 0 => net.broadcast(),
-        "network" => net.network(),
+    let (base, by) = match target {
+        "address" => (interface.address, by),
+        // A negative offset counts from the network's end: -1 is its last address.
+        "network" if by < 0 => (net.broadcast(), by.saturating_add(1)),
+        "network" => (net.network(), by),
         other => return Err(format!("unsupported math target {other:?}")),
     };
     interface.address = offset(base, by).ok_or_else(invalid)?;

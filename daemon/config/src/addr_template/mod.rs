@@ -6,7 +6,7 @@
 
 mod attribute;
 mod filter;
-mod ranges;
+pub(crate) mod ranges;
 
 use crate::host::Interface;
 use thiserror::Error;
@@ -52,6 +52,10 @@ enum Flow {
 }
 
 fn evaluate(action: &str, interfaces: &[Interface]) -> Result<String, String> {
+    let mut action = action.trim();
+    while let Some(inner) = action.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        action = inner.trim();
+    }
     let mut flow: Option<Flow> = None;
     for stage in split_pipe(action)? {
         let (name, args) = stage.split_first().ok_or("missing value for command")?;

@@ -73,12 +73,17 @@ fn contains(nets: &[&str], address: IpAddr) -> bool {
 }
 
 /// True for an address that other hosts can reach through a router.
-pub(super) fn is_forwardable(address: IpAddr) -> bool {
+pub(crate) fn is_forwardable(address: IpAddr) -> bool {
     !contains(NOT_FORWARDED, address)
 }
 
 /// Whether the address lies in a range of that RFC; nothing if the RFC is not known here.
-pub(super) fn in_rfc(number: u32, address: IpAddr) -> Option<bool> {
+pub(crate) fn in_rfc(number: u32, address: IpAddr) -> Option<bool> {
     let (_, nets) = RFCS.iter().find(|(rfc, _)| *rfc == number)?;
     Some(contains(nets, address))
+}
+
+/// True for an address of the ranges set aside for special purposes, private networks above all.
+pub(crate) fn is_special_purpose(address: IpAddr) -> bool {
+    in_rfc(6890, address) == Some(true)
 }

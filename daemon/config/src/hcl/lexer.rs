@@ -70,7 +70,7 @@ impl<'a> Lexer<'a> {
             '.' => Token::Period,
             '+' => Token::Add,
             '-' => Token::Sub,
-            other => return Err(self.error_at(mark, format!("illegal character {other:?}"))),
+            other => return Err(self.error_at(mark, format!("illegal char {other:?}"))),
         })
     }
 

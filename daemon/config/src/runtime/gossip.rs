@@ -202,7 +202,7 @@ pub(super) fn cidrs(section: &Section<'_>, key: &str, label: &str) -> Vec<IpNet>
     for text in section.texts(key) {
         match text.trim().parse::<IpNet>() {
             Ok(net) => nets.push(net.trunc()),
-            Err(_) => section.report(key, format!("{label}: invalid cidr: {text}")),
+            Err(_) => section.fail_in_words(key, format!("{label}: invalid cidr: {text}")),
         }
     }
     nets

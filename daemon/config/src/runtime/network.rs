@@ -1,7 +1,7 @@
 //! Addresses and ports: what to listen on and what to tell others.
 
 use super::Context;
-use crate::addr_template;
+use crate::addr_template::{self, ranges};
 use crate::host::Interface;
 use crate::section::Section;
 use std::collections::BTreeMap;
@@ -252,7 +252,10 @@ impl Hosts<'_> {
         for word in expanded.split_whitespace() {
             match parse_host(word) {
                 Some(host) => hosts.push(host),
-                None => section.fail(key, format!("invalid ip address: {word}")),
+                None => {
+                    section.fail(key, format!("invalid ip address: {word}"));
+                    return None;
+                }
             }
         }
         Some(hosts)
@@ -408,13 +411,11 @@ fn parse_host(word: &str) -> Option<ListenHost> {
     bare.parse().ok().map(ListenHost::Ip)
 }
 
+/// Documentation ranges count as private too: people do put them on real networks.
 fn is_private_v4(ip: IpAddr) -> bool {
-    let IpAddr::V4(v4) = ip else { return false };
-    let shared = matches!(v4.octets(), [100, 64..=127, ..]);
-    !v4.is_loopback() && (v4.is_private() || v4.is_link_local() || shared)
+    ip.is_ipv4() && ranges::is_special_purpose(ip)
 }
 
 fn is_public_v6(ip: IpAddr) -> bool {
-    let IpAddr::V6(v6) = ip else { return false };
-    !v6.is_loopback() && !v6.is_unspecified() && !v6.is_unicast_link_local() && !v6.is_unique_local()
+    ip.is_ipv6() && !ip.is_multicast() && !ranges::is_special_purpose(ip)
 }

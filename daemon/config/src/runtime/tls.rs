@@ -158,7 +158,7 @@ fn cipher_suites(section: &Section<'_>) -> Option<Vec<String>> {
         if !CIPHER_SUITES.contains(&name) {
             let message =
                 format!("tls_cipher_suites: invalid tls cipher suites: unsupported cipher {name:?}");
-            section.report("tls_cipher_suites", message);
+            section.fail_in_words("tls_cipher_suites", message);
             return None;
         }
         suites.push(name.to_owned());

@@ -84,10 +84,8 @@ fn ui(config: &RuntimeConfig) -> Option<String> {
     if !path.chars().all(allowed) {
         return Some(format!("ui-content-path can only contain alphanumeric, -, _, or /. received: {path}"));
     }
-    let is_version = |part: &str| {
-        part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    if path.split('/').any(is_version) {
+    let version = path.strip_prefix("/v").and_then(|rest| rest.strip_suffix('/'));
+    if version.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())) {
         return Some(format!("ui-content-path cannot have 'v[0-9]'. received: {path}"));
     }
     (config.ui.enabled && config.ui.dir.is_some() && !config.dev_mode).then(|| {
@@ -192,7 +190,7 @@ fn address_clash(config: &RuntimeConfig) -> Option<String> {
 fn notices(config: &RuntimeConfig, root: &Section<'_>, warnings: &mut Warnings) {
     let expect = config.bootstrap.expect;
     let pos = root.pos("bootstrap_expect");
-    if expect == 1 && !config.bootstrap.alone {
+    if expect == 1 {
         warnings.push("BootstrapExpect is set to 1; this is the same as Bootstrap mode.", pos.clone());
     }
     if expect == 2 {

@@ -81,6 +81,14 @@ fn definitions_that_cannot_run_are_refused_by_name() {
         ),
     ] {
         let error = load_err(&[], &[("s.json", text)]);
-        assert!(error.contains(&format!("\t* {expected}")), "{text}: {error}");
+        assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_check_with_an_unreadable_duration_gets_one_error() {
+    let error = load_err(&[], &[("c.hcl", "check { name = \"x\" ttl = \"15\" }")]);
+    let expected = "1 error occurred:\n\t* checks[0].ttl: invalid duration: \"15\": time: missing unit in duration \
+                    \"15\" (at c.hcl:1:26)\n";
+    assert_eq!(error, expected);
 }

@@ -30,6 +30,7 @@ fn sources_give_addresses() {
         ("{{ GetInterfaceIP `eth0` }}", "10.1.2.3"),
         ("{{ GetInterfaceIP \"lo\" }}", ""),
         ("{{ GetInterfaceIPs \"lo\" }}", "127.0.0.1 ::1"),
+        ("{{ (GetPrivateIP) }}", "10.1.2.3"),
         ("127.0.0.1 {{ GetPrivateIP }}", "127.0.0.1 10.1.2.3"),
     ] {
         assert_eq!(expand(text), expected, "{text}");
@@ -47,7 +48,16 @@ fn pipes_choose_order_and_print() {
         (r#"exclude "name" "lo|eth0" | join "name" " ""#, "eth1 wan0"),
         (r#"include "rfc" "1918" | sort "-address" | limit 1 | attr "address""#, "192.168.5.6"),
         (r#"include "flags" "loopback" | attr "address""#, "127.0.0.1"),
-        (r#"include "flags" "forwardable|up" | include "type" "ipv6" | attr "address""#, "fd00::5"),
+        (r#"include "flags" "forwardable" | include "type" "ipv6" | attr "address""#, "fd00::5"),
+        (r#"include "flags" "loopback|up" | join "address" " ""#, "127.0.0.1 ::1"),
+        (
+            r#"include "flags" "loopback|forwardable" | include "type" "ipv6" | join "address" " ""#,
+            "::1 fd00::5",
+        ),
+        (r#"include "rfc" "4193|1918" | limit 2 | join "address" " ""#, "fd00::5 192.168.5.6"),
+        (r#"include "network" "8.0.0.0/8|8.1.0.0/16" | join "address" " ""#, "8.1.2.3"),
+        (r#"include "type" "ipv4" | sort "size" | join "mask_bits" " ""#, "8 16 20 24"),
+        (r#"include "address" "^10[.]" | math "network" "-1" | attr "address""#, "10.1.2.255"),
         (r#"sort "default,type" | offset 1 | unique "name" | attr "string""#, "fe80::1/64"),
         (r#"include "size" "/20" | attr "network""#, "8.1.0.0"),
         (r#"include "address" "^10\." | math "address" "+5" | attr "address""#, "10.1.2.8"),
@@ -73,6 +83,7 @@ fn what_is_no_template_is_refused() {
         "{{ GetAllInterfaces | include \"name\" \"(\" | attr \"name\" }}",
         "{{ GetAllInterfaces | include \"rfc\" \"1\" | attr \"name\" }}",
         "{{ GetPrivateIP | attr \"name\" }}",
+        "{{ GetAllInterfaces | include \"flags\" \"shiny\" | attr \"name\" }}",
         "{{ GetInterfaceIP }}",
         "{{ GetAllInterfaces | limit x | attr \"name\" }}",
         "{{ GetAllInterfaces | math \"address\" \"5\" | attr \"name\" }}",
