@@ -1,5 +1,7 @@
 //! Types, codecs and client of the Consul HTTP API.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod json;
 pub mod msgpack;
 pub mod snapshot;

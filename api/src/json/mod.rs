@@ -11,7 +11,7 @@ mod ser;
 
 pub use de::Unknown;
 pub use error::DecodeError;
-pub use ser::{to_string, to_vec, to_vec_pretty, to_writer, to_writer_pretty};
+pub use ser::{to_string, to_vec, to_vec_indented, to_vec_pretty, to_writer, to_writer_pretty};
 
 use serde::de::DeserializeOwned;
 

@@ -36,6 +36,14 @@ pub fn to_writer_pretty<W: Write, T: Serialize + ?Sized>(out: W, value: &T) -> R
     value.serialize(&mut serde_json::Serializer::with_formatter(out, formatter))
 }
 
+/// Indented by `indent`, without a newline at the end: some commands print tabs or three spaces.
+pub fn to_vec_indented<T: Serialize + ?Sized>(value: &T, indent: &str) -> Result<Vec<u8>, serde_json::Error> {
+    let mut out = Vec::with_capacity(512);
+    let formatter = GoFormatter(PrettyFormatter::with_indent(indent.as_bytes()));
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
+    Ok(out)
+}
+
 /// Any formatter, with strings and floats done Go's way.
 struct GoFormatter<F>(F);
 
