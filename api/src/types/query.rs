@@ -1,11 +1,13 @@
 //! Prepared queries: stored service lookups with filters, failover and templates.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::StringMap;
 use super::health::CheckServiceNode;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct PreparedQuery {
     #[serde(rename = "ID")]
@@ -20,6 +22,16 @@ pub struct PreparedQuery {
     pub dns: QueryDns,
     pub create_index: u64,
     pub modify_index: u64,
+}
+
+impl fmt::Debug for PreparedQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedQuery")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 mod check;
 mod node;
 mod read;
+mod rebuild;
 mod register;
 mod service;
 pub mod validate;

@@ -9,7 +9,12 @@ use consul_api::types::session::Session;
 use consul_api::types::txn::TxnResponse;
 use serde::{Deserialize, Serialize};
 
+use crate::acl::AclCommand;
+use crate::autopilot::AutopilotCommand;
+use crate::config_entry::ConfigEntryCommand;
 use crate::error::ApplyError;
+use crate::intention::IntentionCommand;
+use crate::query::QueryCommand;
 use crate::txn::TxnCommand;
 
 mod codec;
@@ -30,6 +35,11 @@ pub enum Command {
     Register(Box<RegisterRequest>),
     Deregister(DeregisterRequest),
     Txn(TxnCommand),
+    PreparedQuery(QueryCommand),
+    ConfigEntry(ConfigEntryCommand),
+    Intention(IntentionCommand),
+    Acl(AclCommand),
+    Autopilot(AutopilotCommand),
     Coordinates(Vec<NodeCoordinate>),
     /// Forgets tombstones up to and including `index`.
     TombstoneReap {

@@ -16,7 +16,10 @@ pub(crate) type CoordinateTable = OrdMap<(Arc<str>, Arc<str>), Arc<NodeCoordinat
 
 impl Version {
     /// All coordinates in order of node names.
-    pub fn coordinates(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Arc<NodeCoordinate>>) {
+    pub fn coordinates(
+        &self,
+        watch: &mut WatchSet,
+    ) -> (u64, impl Iterator<Item = &Arc<NodeCoordinate>> + use<'_>) {
         (self.table_index(Table::Coordinates, watch), self.tables.coordinates.values())
     }
 

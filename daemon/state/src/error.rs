@@ -55,8 +55,44 @@ pub enum ApplyError {
     MissingServiceName,
     #[error("Invalid service address")]
     ServiceAddress,
+    #[error("failed prepared query lookup: {0}")]
+    QueryLookup(UuidError),
+    #[error("invalid session: {0}")]
+    QuerySession(UuidError),
+    #[error("name '{0}' aliases an existing query name")]
+    QueryName(String),
+    #[error("name '{0}' aliases an existing query ID")]
+    QueryNameIsId(String),
+    #[error("a query template with an empty name already exists")]
+    QueryEmptyTemplate,
+    #[error("failed compiling template: {0}")]
+    QueryTemplate(String),
+    #[error("failed intention lookup: {0}")]
+    IntentionLookup(UuidError),
+    #[error("duplicate intention found: {0}")]
+    IntentionDuplicate(String),
+    #[error("failed acl {what} lookup: {reason}")]
+    AclLookup { what: &'static str, reason: UuidError },
+    #[error("ACL bootstrap no longer allowed (reset index: {reset_index})")]
+    BootstrapDone { reset_index: u64 },
+    #[error("Invalid bootstrap reset index (specified {specified}, reset index: {reset_index})")]
+    BootstrapResetIndex { specified: u64, reset_index: u64 },
+    #[error("Invalid Token: SecretID is missing")]
+    TokenWithoutSecret,
+    #[error("Invalid Token: SecretID is already in use")]
+    TokenSecretInUse,
+    #[error("Invalid Policy: A Policy with Name {0:?} already exists")]
+    PolicyName(String),
+    #[error("Invalid Role: A Role with Name {0:?} already exists")]
+    RoleName(String),
+    #[error("cannot find auth method with name {0:?}")]
+    UnknownAuthMethod(String),
+    /// Several problems with one object, in the form of a list.
     #[error("{0}")]
-    ServiceKind(String),
+    Several(String),
+    /// The log holds a command that this release does not know.
+    #[error("the command cannot be decoded: {0}")]
+    Undecodable(String),
     #[error("Missing check '{0}' registration")]
     MissingCheck(String),
     #[error("Check '{0}' is in critical state")]
@@ -71,4 +107,13 @@ pub enum ApplyError {
     SessionTtlRange { nanoseconds: i64, min: String },
     #[error("Invalid session lock delay: must not be negative")]
     SessionLockDelay,
+}
+
+impl ApplyError {
+    /// Problems in the list form that clients know.
+    pub(crate) fn several<S: std::fmt::Display>(problems: &[S]) -> Self {
+        let plural = if problems.len() == 1 { "error" } else { "errors" };
+        let lines: String = problems.iter().map(|problem| format!("\t* {problem}\n")).collect();
+        Self::Several(format!("{} {plural} occurred:\n{lines}\n", problems.len()))
+    }
 }

@@ -13,14 +13,20 @@
 //! The order for a blocking read is: take a version, evaluate, compare the index, register, look at the version
 //! again, sleep. [`Store::read_blocking`] is that loop.
 
+pub mod acl;
+pub mod autopilot;
 pub mod catalog;
 pub mod command;
+pub mod config_entry;
 pub mod coordinate;
 pub mod error;
 pub mod id;
+pub mod intention;
 pub mod kv;
 mod names;
+pub mod query;
 pub mod session;
+pub mod snapshot;
 mod sorted;
 pub mod store;
 pub mod table;
@@ -30,8 +36,9 @@ pub mod watch;
 mod writer;
 
 pub use catalog::{Instance, Instances, Lookup, NodeEntry};
-pub use command::{Command, Effects, LockDelay, Outcome, Reply};
+pub use command::{Command, Effects, KvCommand, LockDelay, Outcome, Reply};
 pub use error::ApplyError;
+pub use snapshot::{Restored, SnapshotError};
 pub use store::Store;
 pub use table::Table;
 pub use version::Version;

@@ -72,7 +72,7 @@ impl Version {
     }
 
     /// All sessions in order of their ids.
-    pub fn sessions(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Arc<Session>>) {
+    pub fn sessions(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Arc<Session>> + use<'_>) {
         (self.table_index(Table::Sessions, watch), self.tables.sessions.by_id.values())
     }
 
@@ -124,6 +124,7 @@ impl Writer {
         }
         let Some(session) = Arc::make_mut(&mut self.tables.sessions).remove(id) else { return };
         self.touch(Table::Sessions);
+        self.delete_queries_of_session(id);
         let keys = self.kv_end_session(id, session.behavior == BEHAVIOR_DELETE);
         if session.lock_delay.0 > 0 {
             let delays = keys.into_iter().map(|key| LockDelay { key, delay: session.lock_delay });

@@ -86,6 +86,11 @@ impl TableIndexes {
         self.0[table as usize]
     }
 
+    pub fn raise(&mut self, table: Table, index: u64) {
+        let current = &mut self.0[table as usize];
+        *current = index.max(*current);
+    }
+
     pub fn set(&mut self, table: Table, index: u64) {
         self.0[table as usize] = index;
     }

@@ -237,7 +237,7 @@ impl Registry {
         }
     }
 
-    #[allow(dead_code)]
+    /// Wakes everyone: the state was replaced.
     pub fn notify_all(&self) {
         let interests = self.interests.lock();
         for interest in interests.by_topic.values() {

@@ -16,6 +16,7 @@ pub(crate) struct Writer {
     pub tables: Tables,
     /// Number of the command that is being applied.
     pub index: u64,
+    epoch: u64,
     pub changes: Changes,
     pub effects: Effects,
 }
@@ -25,13 +26,14 @@ impl Writer {
         Self {
             tables: version.tables.clone(),
             index: version.index,
+            epoch: version.epoch,
             changes: Changes::default(),
             effects: Effects::default(),
         }
     }
 
     pub fn finish(self) -> (Version, Changes) {
-        (Version { index: self.index, tables: self.tables }, self.changes)
+        (Version { index: self.index, epoch: self.epoch, tables: self.tables }, self.changes)
     }
 
     pub fn apply(&mut self, command: &Command) -> Outcome {
@@ -54,6 +56,11 @@ impl Writer {
             Command::Txn(command) => Ok(self.apply_txn(command)),
             Command::Register(request) => self.register(request),
             Command::Deregister(request) => Ok(self.deregister(request)),
+            Command::PreparedQuery(command) => self.apply_query(command),
+            Command::ConfigEntry(command) => Ok(self.apply_config_entry(command)),
+            Command::Intention(command) => self.apply_intention(command),
+            Command::Acl(command) => self.apply_acl(command),
+            Command::Autopilot(command) => Ok(self.apply_autopilot(command)),
             Command::Coordinates(updates) => Ok(self.update_coordinates(updates)),
             Command::TombstoneReap { index } => Ok(self.reap_tombstones(*index)),
         }

@@ -45,7 +45,7 @@ const ID_PREFIX_DIGITS_MIN: usize = 4;
 
 impl Version {
     /// All nodes in order of their lower-case names.
-    pub fn nodes(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Arc<Node>>) {
+    pub fn nodes(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Arc<Node>> + use<'_>) {
         (self.table_index(Table::Nodes, watch), self.tables.catalog.nodes.values().map(|entry| &entry.node))
     }
 
@@ -58,7 +58,7 @@ impl Version {
     }
 
     /// Every instance of every service, by service name. The index covers nodes and services.
-    pub fn all_instances(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Instance>) {
+    pub fn all_instances(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Instance> + use<'_>) {
         let index = self.table_index(Table::Nodes, watch).max(self.table_index(Table::Services, watch));
         (index, self.tables.catalog.services.values().flat_map(|group| group.instances.values()))
     }
@@ -148,7 +148,7 @@ impl Version {
         &'a self,
         state: &'a str,
         watch: &mut WatchSet,
-    ) -> (u64, impl Iterator<Item = (&'a Arc<Node>, &'a Arc<HealthCheck>)>) {
+    ) -> (u64, impl Iterator<Item = (&'a Arc<Node>, &'a Arc<HealthCheck>)> + use<'a>) {
         let index = self.table_index(Table::Checks, watch);
         let all = self.tables.catalog.nodes.values();
         let all = all.flat_map(|entry| entry.checks().map(move |check| (&entry.node, check)));
@@ -156,7 +156,7 @@ impl Version {
     }
 
     /// Every node with its services and checks. The index covers nodes, services and checks.
-    pub fn node_dump(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &NodeEntry>) {
+    pub fn node_dump(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &NodeEntry> + use<'_>) {
         (self.catalog_index(watch), self.tables.catalog.nodes.values().map(|entry| &**entry))
     }
 
@@ -166,7 +166,7 @@ impl Version {
     }
 
     /// Every instance of every service with its checks, by service name. Index as [`Version::node_dump`].
-    pub fn service_dump(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Instance>) {
+    pub fn service_dump(&self, watch: &mut WatchSet) -> (u64, impl Iterator<Item = &Instance> + use<'_>) {
         let groups = self.tables.catalog.services.values();
         (self.catalog_index(watch), groups.flat_map(|group| group.instances.values()))
     }

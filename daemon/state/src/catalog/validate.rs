@@ -83,7 +83,7 @@ pub fn service(service: &mut NodeService) -> Result<(), ApplyError> {
         return Err(ApplyError::ServiceAddress);
     }
     let problems = kind_problems(service);
-    if problems.is_empty() { Ok(()) } else { Err(ApplyError::ServiceKind(listed(&problems))) }
+    if problems.is_empty() { Ok(()) } else { Err(ApplyError::several(&problems)) }
 }
 
 fn kind_problems(service: &NodeService) -> Vec<&'static str> {
@@ -113,13 +113,6 @@ fn kind_problems(service: &NodeService) -> Vec<&'static str> {
     problems
 }
 
-/// Several problems in the form that clients know.
-fn listed(problems: &[&str]) -> String {
-    let plural = if problems.len() == 1 { "error" } else { "errors" };
-    let lines: String = problems.iter().map(|problem| format!("\t* {problem}\n")).collect();
-    format!("{} {plural} occurred:\n{lines}\n", problems.len())
-}
-
 /// The id defaults to the name.
 pub fn check(check: &mut HealthCheck) {
     if check.check_id.is_empty() {
@@ -134,14 +127,21 @@ pub fn service_meta(meta: Option<&StringMap>) -> Result<(), MetaError> {
         return Err(MetaError::TooMany);
     }
     for (key, value) in meta {
-        if let Some(reason) = meta_pair_problem(key, value) {
+        if let Some(reason) = meta_pair_problem(key, value, ReservedKeys::Refused) {
             return Err(MetaError::Pair { key: key.clone(), value: value.clone(), reason });
         }
     }
     Ok(())
 }
 
-pub(crate) fn meta_pair_problem(key: &str, value: &str) -> Option<&'static str> {
+/// Whether keys of the reserved prefix are fine: in filters they are, in what is stored they are not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReservedKeys {
+    Refused,
+    Allowed,
+}
+
+pub(crate) fn meta_pair_problem(key: &str, value: &str, reserved: ReservedKeys) -> Option<&'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if key.is_empty() {
         Some("Key cannot be blank")
@@ -149,7 +149,7 @@ pub(crate) fn meta_pair_problem(key: &str, value: &str) -> Option<&'static str> 
         Some("Key contains invalid characters")
     } else if key.len() > META_KEY_LEN_MAX {
         Some("Key is too long (limit: 128 characters)")
-    } else if key.starts_with(META_KEY_RESERVED) {
+    } else if reserved == ReservedKeys::Refused && key.starts_with(META_KEY_RESERVED) {
         Some("Key prefix 'consul-' is reserved for internal use")
     } else if value.len() > META_VALUE_LEN_MAX {
         Some("Value is too long (limit: 512 characters)")

@@ -237,7 +237,7 @@ impl super::KvTable {
         }
     }
 
-    fn forget_holder(&mut self, session: &str, key: &[u8]) {
+    pub(crate) fn forget_holder(&mut self, session: &str, key: &[u8]) {
         let Ok(session) = Uuid::parse(session) else { return };
         let Some(keys) = self.held.get_mut(&session) else { return };
         keys.remove(key);

@@ -3,6 +3,7 @@
 mod catalog;
 mod kv;
 mod session;
+mod snapshot;
 mod support;
 mod txn;
 mod watch;
