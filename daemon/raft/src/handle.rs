@@ -318,6 +318,7 @@ impl<S: StateMachine> RaftHandle<S> {
         {
             tracing::warn!(%error, "the raft monitor did not end cleanly");
         }
+        self.inner.snapshots.close().await;
         if let Err(error) = self.inner.log.close().await {
             tracing::warn!(%error, "the raft log was not closed cleanly");
         }

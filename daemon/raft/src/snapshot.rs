@@ -114,6 +114,9 @@ pub(crate) struct SnapshotStore {
     container: Container,
     log: Log,
     current: Mutex<Option<Snapshot>>,
+    /// Held while a snapshot is put in force; whether that is over. openraft does not wait at its
+    /// end for a snapshot that is being built, and nothing may change once the log is closed.
+    closed: tokio::sync::Mutex<bool>,
 }
 
 impl SnapshotStore {
@@ -122,7 +125,7 @@ impl SnapshotStore {
         let spool_directory = directory.clone().unwrap_or_else(std::env::temp_dir);
         let container = Container { spool_directory, state_bytes_max };
         let Some(path) = &directory else {
-            return Ok(Self { directory: None, container, log, current: Mutex::default() });
+            return Ok(Self::new(None, container, log, None));
         };
         let database = |source| OpenError::Database { path: path.clone(), source };
         let record: Option<Record> = log.load(Value::Snapshot).await.map_err(database)?;
@@ -141,7 +144,17 @@ impl SnapshotStore {
         if let Some(snapshot) = &current {
             log.on_snapshot(&snapshot.meta.last_membership);
         }
-        Ok(Self { directory, container, log, current: Mutex::new(current) })
+        Ok(Self::new(directory, container, log, current))
+    }
+
+    fn new(directory: Option<PathBuf>, container: Container, log: Log, current: Option<Snapshot>) -> Self {
+        let (current, closed) = (Mutex::new(current), tokio::sync::Mutex::new(false));
+        Self { directory, container, log, current, closed }
+    }
+
+    /// Lets no further snapshot come in force, and waits for one that just does.
+    pub async fn close(&self) {
+        *self.closed.lock().await = true;
     }
 
     pub fn current(&self) -> Option<Snapshot> {
@@ -213,6 +226,10 @@ impl SnapshotStore {
         let Some(directory) = self.directory.clone() else {
             return Err(io::Error::other("snapshots are kept in memory"));
         };
+        let closed = self.closed.lock().await;
+        if *closed {
+            return Err(io::Error::other("raft is shutdown"));
+        }
         // Not the snapshot's id: a peer chose that.
         let name = format!("{}.snap", name(meta.last_log_id));
         let target = directory.join(&name);
