@@ -9,11 +9,13 @@ use consul_acl::Authorizer;
 use consul_api::types::event::UserEvent;
 use consul_api::types::session::Session;
 use consul_config::RuntimeConfig;
+use consul_telemetry::log::Logs;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;
+use crate::members::LocalMember;
 use crate::rpc::read::Read;
 use crate::rpc::session::{SessionCreate, SessionList};
 use crate::rpc::write::Write;
@@ -40,6 +42,10 @@ pub struct Agent {
     pub server: Option<Arc<Server>>,
     pub services: Services,
     pub events: Events,
+    pub sync: crate::services::sync::SyncState,
+    pub dns: ArcSwap<consul_dns::settings::Settings>,
+    pub member: LocalMember,
+    pub logs: Logs,
     pub reload: crate::reload::Reloader,
     pub started: Instant,
     /// Ends the process once cancelled.
@@ -63,6 +69,9 @@ pub struct Parts {
     pub http: crate::http::settings::HttpSettings,
     pub server: Option<Arc<Server>>,
     pub services: Services,
+    pub dns: Arc<consul_dns::settings::Settings>,
+    pub member: LocalMember,
+    pub logs: Logs,
     pub reload: crate::reload::Reloader,
     pub stop: CancellationToken,
     pub leave: CancellationToken,
@@ -77,6 +86,10 @@ impl Agent {
             server: parts.server,
             services: parts.services,
             events: Events::default(),
+            sync: Default::default(),
+            dns: ArcSwap::new(parts.dns),
+            member: parts.member,
+            logs: parts.logs,
             reload: parts.reload,
             started: Instant::now(),
             stop: parts.stop,
@@ -96,7 +109,8 @@ impl Agent {
     pub fn limits(&self) -> BodyLimits {
         let limits = &self.config.load().limits;
         let kv_max_value_size = usize::try_from(limits.kv_max_value_size).unwrap_or(usize::MAX);
-        let txn_max_req_len = usize::try_from(limits.txn_max_req_len).unwrap_or(usize::MAX).max(kv_max_value_size);
+        let txn_max_req_len =
+            usize::try_from(limits.txn_max_req_len).unwrap_or(usize::MAX).max(kv_max_value_size);
         BodyLimits { kv_max_value_size, txn_max_req_len }
     }
 
@@ -106,7 +120,11 @@ impl Agent {
     }
 
     /// The path of every read.
-    pub async fn read<R: Read>(&self, request: &R, options: &ReadOptions) -> Result<(ReadMeta, R::Reply), RpcError> {
+    pub async fn read<R: Read>(
+        &self,
+        request: &R,
+        options: &ReadOptions,
+    ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let authorizer = self.authorize(&options.token)?;
         self.route(&options.datacenter)?.read(request, options, &authorizer).await
     }
@@ -128,7 +146,11 @@ impl Agent {
     }
 
     /// Creates a session and starts its clock.
-    pub async fn create_session(&self, request: SessionCreate, options: &WriteOptions) -> Result<String, RpcError> {
+    pub async fn create_session(
+        &self,
+        request: SessionCreate,
+        options: &WriteOptions,
+    ) -> Result<String, RpcError> {
         let session = request.session.clone();
         let id = self.write(request, options).await?;
         let armed = Session { id: id.clone(), ..session };
@@ -137,7 +159,11 @@ impl Agent {
     }
 
     /// Starts a session's clock anew. `None` if there is no such session.
-    pub async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, RpcError> {
+    pub async fn renew_session(
+        &self,
+        id: &str,
+        options: &WriteOptions,
+    ) -> Result<Option<Arc<Session>>, RpcError> {
         let Some(session) = self.find_session(id, options).await? else { return Ok(None) };
         let authorizer = self.authorize(&options.token)?;
         let resource = consul_acl::Resource::Session(&session.node);
@@ -171,7 +197,8 @@ impl Agent {
     }
 
     fn is_addressed(&self, event: &UserEvent) -> bool {
-        let matches = |pattern: &str, text: &str| regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
+        let matches =
+            |pattern: &str, text: &str| regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
         if !event.node_filter.is_empty() && !matches(&event.node_filter, self.node_name()) {
             return false;
         }

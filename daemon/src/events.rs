@@ -66,7 +66,11 @@ mod tests {
     use super::*;
 
     fn event(name: &str) -> UserEvent {
-        UserEvent { name: name.into(), id: "00000000-0000-0001-0000-000000000003".into(), ..UserEvent::default() }
+        UserEvent {
+            name: name.into(),
+            id: "00000000-0000-0001-0000-000000000003".into(),
+            ..UserEvent::default()
+        }
     }
 
     #[test]

@@ -1,1 +1,27 @@
 //! The agent: composes state, log, checks, configuration and doors into one process.
+//!
+//! [`run`] is all that the command line needs. Inside, `startup` builds an [`agent::Agent`] and what serves it;
+//! requests come in through `http` and `dns`, become typed in `rpc`, and are answered by `server`; `leader` does what
+//! must happen once; `services` keeps what runs on this host.
+
+pub mod agent;
+mod banner;
+mod dns;
+pub mod events;
+pub mod http;
+pub mod leader;
+mod listeners;
+pub mod local;
+pub mod members;
+mod node;
+mod process;
+mod reload;
+pub mod rpc;
+pub mod server;
+pub mod services;
+mod settings;
+mod signals;
+mod startup;
+pub mod version;
+
+pub use startup::run;

@@ -65,12 +65,8 @@ pub enum OpenError {
 pub enum SnapshotError {
     #[error("could not read the snapshot")]
     Io(#[from] io::Error),
-    /// Not an archive, or a damaged one.
-    #[error(transparent)]
-    Archive(#[from] consul_api::snapshot::archive::ReadError),
-    /// An intact archive of something else.
-    #[error(transparent)]
-    Description(#[from] consul_api::snapshot::archive::RestoreError),
+    #[error("the snapshot is damaged: {0}")]
+    Damaged(&'static str),
     #[error("the snapshot does not hold a valid state: {0}")]
     State(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -12,7 +12,11 @@ pub struct RequestMetrics(Vec<Vec<(Method, Sample)>>);
 
 impl RequestMetrics {
     pub fn new(rows: &[&'static Route]) -> Self {
-        Self(rows.iter().map(|row| row.methods.iter().map(|method| (method.clone(), sample(method, row))).collect()).collect())
+        Self(
+            rows.iter()
+                .map(|row| row.methods.iter().map(|method| (method.clone(), sample(method, row))).collect())
+                .collect(),
+        )
     }
 
     /// Methods that the route does not take are not counted: there is no end of them.

@@ -11,9 +11,12 @@ pub fn refuse(route_path: &str, request: &Request) -> Option<Failure> {
         return None;
     }
     if request.params.non_empty("ns").is_some() {
-        return Some(Failure::bad_request(format!("Bad request: Invalid query parameter: \"ns\" - {FEATURE}")));
+        return Some(Failure::bad_request(format!(
+            "Bad request: Invalid query parameter: \"ns\" - {FEATURE}"
+        )));
     }
     let header = request.headers.get("x-consul-namespace")?;
-    (!header.is_empty())
-        .then(|| Failure::bad_request(format!("Bad request: Invalid header: \"X-Consul-Namespace\" - {FEATURE}")))
+    (!header.is_empty()).then(|| {
+        Failure::bad_request(format!("Bad request: Invalid header: \"X-Consul-Namespace\" - {FEATURE}"))
+    })
 }

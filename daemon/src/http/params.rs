@@ -34,7 +34,7 @@ impl Params {
 
     /// First value; empty text if the parameter stands without one.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// First value unless it is empty.
@@ -59,15 +59,15 @@ fn text(raw: &str) -> Result<String, BadEscape> {
     let decoded = path::decode(raw.as_bytes(), true).ok_or(BadEscape)?;
     Ok(match decoded {
         Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Cow::Owned(bytes) => {
-            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-        }
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
     })
 }
 
 fn escape(text: &str) -> String {
-    let unreserved = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    percent_encoding::utf8_percent_encode(text, unreserved).to_string().replace("%20", "+")
+    const RESERVED: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(text, RESERVED).to_string().replace("%20", "+")
 }
 
 #[cfg(test)]

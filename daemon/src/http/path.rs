@@ -18,7 +18,17 @@ pub enum Cleaned<'a> {
 }
 
 /// Characters escaped in the path of a redirect.
-const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// Applies the rules to the path as it stands in the request line.
 pub fn clean(raw: &str, allow_unprintable: bool) -> Cleaned<'_> {
@@ -62,7 +72,9 @@ pub fn decode(raw: &[u8], plus_is_blank: bool) -> Option<Cow<'_, [u8]>> {
 }
 
 fn is_printable(path: &[u8]) -> bool {
-    String::from_utf8_lossy(path).chars().all(|c| c == ' ' || !(c.is_control() || c.is_whitespace() || is_format(c)))
+    String::from_utf8_lossy(path)
+        .chars()
+        .all(|c| c == ' ' || !(c.is_control() || c.is_whitespace() || is_format(c)))
 }
 
 /// Invisible formatting characters and private-use areas.

@@ -59,8 +59,12 @@ impl Reply {
 
     /// 200 with `value` as JSON, indented if the request asked for that.
     pub fn json<T: Serialize + ?Sized>(request: &Request, value: &T) -> Result<Self, Failure> {
-        let mut bytes = if request.pretty { consul_api::json::to_vec_pretty(value) } else { consul_api::json::to_vec(value) }
-            .map_err(|error| Failure::internal(format!("could not encode the answer: {error}")))?;
+        let mut bytes = if request.pretty {
+            consul_api::json::to_vec_pretty(value)
+        } else {
+            consul_api::json::to_vec(value)
+        }
+        .map_err(|error| Failure::internal(format!("could not encode the answer: {error}")))?;
         if request.pretty {
             bytes.push(b'\n');
         }
@@ -180,7 +184,8 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     list.split(',').any(|entry| {
         let mut parts = entry.split(';').map(str::trim);
         let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
         is_gzip && weight.is_some_and(|weight| weight > 0.0)
     })
 }

@@ -53,7 +53,8 @@ impl Request {
     /// Address of the caller for `near=_ip`: the first forwarded one if it parses, else the peer's.
     pub fn source_ip(&self) -> Option<IpAddr> {
         let forwarded = self.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        let first = forwarded.and_then(|list| list.split(',').next()).and_then(|text| text.trim().parse().ok());
+        let first =
+            forwarded.and_then(|list| list.split(',').next()).and_then(|text| text.trim().parse().ok());
         first.or(match self.peer {
             Peer::Ip(ip, _) => Some(ip),
             Peer::Unix => None,
@@ -66,7 +67,11 @@ impl Request {
     }
 
     /// The whole body, if it has at most `max` bytes; `too_large` makes the refusal from the size that was seen.
-    pub async fn read_body(&mut self, max: usize, too_large: impl Fn(u64) -> Failure) -> Result<Bytes, Failure> {
+    pub async fn read_body(
+        &mut self,
+        max: usize,
+        too_large: impl Fn(u64) -> Failure,
+    ) -> Result<Bytes, Failure> {
         if let Some(length) = self.content_length().filter(|length| *length > max as u64) {
             return Err(too_large(length));
         }

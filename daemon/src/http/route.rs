@@ -61,7 +61,11 @@ impl Route {
 
 /// What a path leads to.
 pub enum Found<'a> {
-    Route { index: usize, route: &'static Route, rest: &'a [u8] },
+    Route {
+        index: usize,
+        route: &'static Route,
+        rest: &'a [u8],
+    },
     /// A prefix route written without its slash.
     AddSlash,
     Nothing,

@@ -35,7 +35,8 @@ const HEAD_MAX: usize = 1024 * 1024;
 const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after an accept failed, so that a lack of file descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const TOO_MANY_FROM_SOURCE: &str = "Your IP is issuing too many concurrent connections, please rate limit your calls";
+const TOO_MANY_FROM_SOURCE: &str =
+    "Your IP is issuing too many concurrent connections, please rate limit your calls";
 const TOO_MANY_IN_ALL: &str = "The agent has too many open connections, please try again later";
 
 /// The HTTP door of one agent.
@@ -134,8 +135,11 @@ impl HttpServer {
             let server = self.clone();
             async move { Ok::<_, Infallible>(server.respond(request, peer).await) }
         });
-        let connection =
-            http1::Builder::new().header_read_timeout(None).max_buf_size(HEAD_MAX).serve_connection(TokioIo::new(stream), service);
+        let connection = http1::Builder::new()
+            .title_case_headers(true)
+            .header_read_timeout(None)
+            .max_buf_size(HEAD_MAX)
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             // An error here is the peer's: it went away or spoke no HTTP, and hyper has answered what can be answered.
@@ -215,7 +219,13 @@ fn failed(route: &Route, failure: Failure) -> Reply {
 }
 
 /// Answers that need no handler: OPTIONS, wrong methods, blocked paths, writes from where they are not allowed.
-fn refuse_early(settings: &HttpSettings, route: &Route, path: &[u8], method: &Method, peer: Peer) -> Option<Reply> {
+fn refuse_early(
+    settings: &HttpSettings,
+    route: &Route,
+    path: &[u8],
+    method: &Method,
+    peer: Peer,
+) -> Option<Reply> {
     if settings.is_blocked(path) {
         return Some(Reply::from_failure(Failure::forbidden("Endpoint is blocked by agent configuration")));
     }
@@ -283,7 +293,8 @@ fn with_query(path: String, uri: &Uri) -> String {
 
 pub(super) fn redirect(method: &Method, to: &str) -> Response<Body> {
     let mut reply = if *method == Method::GET || *method == Method::HEAD {
-        let escaped = to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
+        let escaped =
+            to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
         let body = format!("<a href=\"{escaped}\">Moved Permanently</a>.\n\n");
         Reply::bytes("text/html; charset=utf-8", body.into())
     } else {

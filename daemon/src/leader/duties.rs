@@ -18,7 +18,7 @@ const RECONCILE: Duration = Duration::from_secs(60);
 
 /// Runs until `stop`.
 pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: CancellationToken) {
-    let mut leadership = server.raft.leadership();
+    let mut leadership = server.raft.watch_leadership();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -35,11 +35,14 @@ pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: Cancellat
 
 /// One term of leadership; returns when it is over.
 async fn lead(server: &Server, members: &dyn Members) {
+    if server.raft.barrier().await.is_err() {
+        return;
+    }
     info!(target: "agent.server", "cluster leadership acquired");
     server.leader.rebuild(&server.store.version(), Instant::now());
     server.leader.lock_delays.clear();
     let mut reconcile_at = Instant::now();
-    let mut leadership = server.raft.leadership();
+    let mut leadership = server.raft.watch_leadership();
     while server.raft.is_leader() {
         if server.leader.is_void() {
             server.leader.rebuild(&server.store.version(), Instant::now());

@@ -85,7 +85,8 @@ impl Leader {
     pub fn rebuild(&self, version: &Version, now: Instant) {
         let mut timers = self.timers.lock();
         *timers = Timers::default();
-        let (_, sessions) = version.sessions(&mut WatchSet::new());
+        let mut unwatched = WatchSet::new();
+        let (_, sessions) = version.sessions(&mut unwatched);
         for session in sessions {
             if let Some(ttl) = ttl_of(session) {
                 timers.sessions.arm(session.id.clone(), now + ttl * 2);
@@ -118,7 +119,9 @@ impl Leader {
 
 impl Timers {
     fn remember_tombstone(&mut self, index: u64, now: Instant) {
-        let recent = self.last_tombstone.is_some_and(|last| now.saturating_duration_since(last) < TOMBSTONE_GRANULARITY);
+        let recent = self
+            .last_tombstone
+            .is_some_and(|last| now.saturating_duration_since(last) < TOMBSTONE_GRANULARITY);
         if recent {
             return;
         }

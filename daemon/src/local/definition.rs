@@ -133,7 +133,8 @@ fn check_kind(definition: &ServiceDefinition) -> Result<(), DefinitionError> {
     let mut problems = Vec::new();
     match definition.kind.as_str() {
         "connect-proxy" => {
-            let destination = definition.proxy.as_ref().map_or("", |proxy| proxy.destination_service_name.as_str());
+            let destination =
+                definition.proxy.as_ref().map_or("", |proxy| proxy.destination_service_name.as_str());
             if destination.is_empty() {
                 problems.push("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
             }
@@ -156,7 +157,10 @@ pub fn multi_error(problems: &[&str]) -> String {
 
 /// The checks of a service with their ids and names filled in. `check` comes before the list; empty ones are dropped
 /// from `check` and are errors in the list.
-pub fn service_checks(definition: &ServiceDefinition, service: &NodeService) -> Result<Vec<CheckDefinition>, DefinitionError> {
+pub fn service_checks(
+    definition: &ServiceDefinition,
+    service: &NodeService,
+) -> Result<Vec<CheckDefinition>, DefinitionError> {
     let single = definition.check.iter().filter(|check| **check != CheckDefinition::default());
     let all: Vec<&CheckDefinition> = single.chain(definition.checks.iter().flatten()).collect();
     let only = all.len() == 1;
@@ -167,7 +171,11 @@ pub fn service_checks(definition: &ServiceDefinition, service: &NodeService) -> 
         check.service_id.clone_from(&service.id);
         if check.id.is_empty() {
             let number = position + 1;
-            check.id = if only { format!("service:{}", service.id) } else { format!("service:{}:{number}", service.id) };
+            check.id = if only {
+                format!("service:{}", service.id)
+            } else {
+                format!("service:{}:{number}", service.id)
+            };
         }
         if check.name.is_empty() {
             check.name = format!("Service '{}' check", service.service);
@@ -190,14 +198,20 @@ pub fn node_check(mut check: CheckDefinition) -> Result<CheckDefinition, Definit
 }
 
 fn check_status(status: &str) -> Result<(), ()> {
-    if status.is_empty() || status.parse::<consul_api::types::health::Status>().is_ok() { Ok(()) } else { Err(()) }
+    if status.is_empty() || status.parse::<consul_api::types::health::Status>().is_ok() {
+        Ok(())
+    } else {
+        Err(())
+    }
 }
 
 /// Why DNS cannot show a name; such names are allowed all the same.
 pub fn undiscoverable(name: &str) -> Option<&'static str> {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if !name.bytes().all(valid) || name.is_empty() {
-        return Some("will not be discoverable via DNS due to invalid characters. Valid characters include all alpha-numerics and dashes.");
+        return Some(
+            "will not be discoverable via DNS due to invalid characters. Valid characters include all alpha-numerics and dashes.",
+        );
     }
     (name.len() > 63).then_some("will not be discoverable via DNS due to it being too long. Valid lengths are between 1 and 63 bytes.")
 }
@@ -238,7 +252,10 @@ mod tests {
         assert_eq!(text(named("")), "Missing service name");
         assert_eq!(text(ServiceDefinition { address: "::".into(), ..named("a") }), "Invalid service address");
         let weights = Some(Weights { passing: 0, warning: 1 });
-        assert_eq!(text(ServiceDefinition { weights, ..named("a") }), "Invalid Weights: Passing must be greater than 0");
+        assert_eq!(
+            text(ServiceDefinition { weights, ..named("a") }),
+            "Invalid Weights: Passing must be greater than 0"
+        );
         let meta = Some([("a b".to_owned(), "v".to_owned())].into());
         assert_eq!(
             text(ServiceDefinition { meta, ..named("a") }),
@@ -254,8 +271,10 @@ mod tests {
         let one = ServiceDefinition { check: Some(ttl()), ..named("c") };
         assert_eq!(service_checks(&one, &service).unwrap()[0].id, "service:c");
         let named_check = CheckDefinition { id: "own".into(), ..ttl() };
-        let three = ServiceDefinition { check: Some(ttl()), checks: Some(vec![named_check, ttl()]), ..named("c") };
-        let ids: Vec<_> = service_checks(&three, &service).unwrap().into_iter().map(|check| check.id).collect();
+        let three =
+            ServiceDefinition { check: Some(ttl()), checks: Some(vec![named_check, ttl()]), ..named("c") };
+        let ids: Vec<_> =
+            service_checks(&three, &service).unwrap().into_iter().map(|check| check.id).collect();
         assert_eq!(ids, ["service:c:1", "own", "service:c:3"]);
         let empty = ServiceDefinition { check: Some(CheckDefinition::default()), ..named("c") };
         assert!(service_checks(&empty, &service).unwrap().is_empty());

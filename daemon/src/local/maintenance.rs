@@ -32,7 +32,9 @@ impl Subject<'_> {
 pub fn mark(subject: Subject<'_>, reason: &str, token: Token) -> LocalCheck {
     let (title, word) = subject.words();
     let default = || {
-        format!("Maintenance mode is enabled for this {word}, but no reason was provided. This is a default message.")
+        format!(
+            "Maintenance mode is enabled for this {word}, but no reason was provided. This is a default message."
+        )
     };
     let service_id = match subject {
         Subject::Node => String::new(),

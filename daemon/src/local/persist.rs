@@ -119,7 +119,8 @@ impl Persistence {
         let bytes = serde_json::to_vec(value)?;
         let path = folder.join(file_name(id));
         let temporary = path.with_extension("tmp");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, &path)?;
@@ -140,7 +141,8 @@ impl Persistence {
     fn read_all<T: DeserializeOwned>(&self, folder: &str) -> Vec<T> {
         let Some(data_dir) = &self.data_dir else { return Vec::new() };
         let Ok(entries) = fs::read_dir(data_dir.join(folder)) else { return Vec::new() };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
         paths.sort();
         paths.iter().filter_map(|path| read(path)).collect()
     }
@@ -220,7 +222,8 @@ mod tests {
     fn an_expired_ttl_state_does_not_count() {
         let dir = tempfile::tempdir().unwrap();
         let persistence = Persistence::new(Some(dir.path().to_owned()));
-        let ttl = SavedTtl { check_id: "c".into(), output: "ok".into(), status: Status::Passing, expires: 100 };
+        let ttl =
+            SavedTtl { check_id: "c".into(), output: "ok".into(), status: Status::Passing, expires: 100 };
         persistence.save_ttl(&ttl).unwrap();
         assert_eq!(persistence.ttl("c", 99), Some(ttl));
         assert_eq!(persistence.ttl("c", 100), None);

@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn equal_entries_are_clean_whatever_their_indexes() {
         let mut state = book(&[service("web", 80)]);
-        let there = NodeService { create_index: 7, modify_index: 9, tags: Some(vec![]), ..service("web", 80) };
+        let there =
+            NodeService { create_index: 7, modify_index: 9, tags: Some(vec![]), ..service("web", 80) };
         assert_eq!(compare(&mut state, &view(&[there]), KEPT), Strangers::default());
         assert_eq!(state.service("web").unwrap().sync, Sync::InSync);
     }
@@ -169,7 +170,11 @@ mod tests {
     fn strangers_go_but_not_what_the_leader_keeps() {
         let mut state = book(&[]);
         let mut catalog = view(&[service("consul", 8300), service("old", 1)]);
-        let check = |id: &str, service_id: &str| HealthCheck { check_id: id.into(), service_id: service_id.into(), ..HealthCheck::default() };
+        let check = |id: &str, service_id: &str| HealthCheck {
+            check_id: id.into(),
+            service_id: service_id.into(),
+            ..HealthCheck::default()
+        };
         catalog.checks = vec![check("serfHealth", ""), check("stale", ""), check("of-old", "old")];
         let strangers = compare(&mut state, &catalog, KEPT);
         assert_eq!(strangers, Strangers { services: vec!["old".into()], checks: vec!["stale".into()] });
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn the_catalogs_tags_win_where_allowed() {
-        let ours = NodeService { enable_tag_override: true, tags: Some(vec!["a".into()]), ..service("web", 80) };
+        let ours =
+            NodeService { enable_tag_override: true, tags: Some(vec!["a".into()]), ..service("web", 80) };
         let theirs = NodeService { tags: Some(vec!["b".into()]), ..ours.clone() };
         let mut state = book(&[ours]);
         compare(&mut state, &view(&[theirs]), KEPT);

@@ -40,7 +40,9 @@ pub fn take(
     }
     if sidecar.port == 0 {
         sidecar.port = free_port().ok_or_else(|| {
-            format!("no free port between {PORT_MIN} and {PORT_MAX} is left for the sidecar of service {id:?}")
+            format!(
+                "no free port between {PORT_MIN} and {PORT_MAX} is left for the sidecar of service {id:?}"
+            )
         })?;
     }
     if sidecar.check.is_none() && sidecar.checks.is_none() {
@@ -73,10 +75,17 @@ mod tests {
     #[test]
     fn an_empty_sidecar_is_filled_from_its_service() {
         let connect = ConnectDefinition { native: false, sidecar_service: Some(Box::default()) };
-        let mut web =
-            ServiceDefinition { name: "web".into(), port: 80, connect: Some(connect), ..ServiceDefinition::default() };
+        let mut web = ServiceDefinition {
+            name: "web".into(),
+            port: 80,
+            connect: Some(connect),
+            ..ServiceDefinition::default()
+        };
         let sidecar = take(&mut web, || Some(21_000)).unwrap().unwrap();
-        assert_eq!((sidecar.id.as_str(), sidecar.kind.as_str(), sidecar.port), ("web-sidecar-proxy", "connect-proxy", 21_000));
+        assert_eq!(
+            (sidecar.id.as_str(), sidecar.kind.as_str(), sidecar.port),
+            ("web-sidecar-proxy", "connect-proxy", 21_000)
+        );
         let proxy = sidecar.proxy.unwrap();
         assert_eq!((proxy.destination_service_id.as_str(), proxy.local_service_port), ("web", 80));
         assert_eq!(sidecar.checks.unwrap().len(), 2);
@@ -86,7 +95,8 @@ mod tests {
     #[test]
     fn without_a_free_port_the_definition_is_refused() {
         let connect = ConnectDefinition { native: false, sidecar_service: Some(Box::default()) };
-        let mut web = ServiceDefinition { name: "web".into(), connect: Some(connect), ..ServiceDefinition::default() };
+        let mut web =
+            ServiceDefinition { name: "web".into(), connect: Some(connect), ..ServiceDefinition::default() };
         assert!(take(&mut web, || None).unwrap_err().contains("no free port"));
     }
 }

@@ -76,10 +76,17 @@ impl LocalState {
     }
 
     /// Adds or replaces a service. Checks carry its name and tags, so they follow.
-    pub fn put_service(&mut self, service: NodeService, token: Token, source: Source, sidecar_of: Option<String>) {
+    pub fn put_service(
+        &mut self,
+        service: NodeService,
+        token: Token,
+        source: Source,
+        sidecar_of: Option<String>,
+    ) {
         for entry in self.checks.values_mut() {
             let check = &mut entry.check;
-            if check.service_id == service.id && (check.service_name != service.service || check.service_tags != service.tags)
+            if check.service_id == service.id
+                && (check.service_name != service.service || check.service_tags != service.tags)
             {
                 check.service_name.clone_from(&service.service);
                 check.service_tags.clone_from(&service.tags);
@@ -97,11 +104,14 @@ impl LocalState {
     pub fn put_check(&mut self, mut entry: LocalCheck) -> Result<(), LocalError> {
         if !entry.check.service_id.is_empty() {
             let service_id = &entry.check.service_id;
-            let owner = self.service(service_id).ok_or_else(|| LocalError::NoSuchService(service_id.clone()))?;
+            let owner =
+                self.service(service_id).ok_or_else(|| LocalError::NoSuchService(service_id.clone()))?;
             entry.check.service_name.clone_from(&owner.service.service);
             entry.check.service_tags.clone_from(&owner.service.tags);
         }
-        if let Some(before) = self.checks.get(&entry.check.check_id).filter(|before| before.sync != Sync::Deleted) {
+        if let Some(before) =
+            self.checks.get(&entry.check.check_id).filter(|before| before.sync != Sync::Deleted)
+        {
             entry.check.status.clone_from(&before.check.status);
             entry.check.output.clone_from(&before.check.output);
             entry.critical_since = before.critical_since;
@@ -118,10 +128,13 @@ impl LocalState {
             return Err(LocalError::UnknownService(id.to_owned()));
         }
         let mut removed = Removed::default();
-        let with_sidecars = |entry: &&LocalService| entry.service.id == id || entry.sidecar_of.as_deref() == Some(id);
-        let going: Vec<String> = self.services().filter(with_sidecars).map(|entry| entry.service.id.clone()).collect();
+        let with_sidecars =
+            |entry: &&LocalService| entry.service.id == id || entry.sidecar_of.as_deref() == Some(id);
+        let going: Vec<String> =
+            self.services().filter(with_sidecars).map(|entry| entry.service.id.clone()).collect();
         for service_id in going {
-            let checks: Vec<String> = self.checks_of(&service_id).map(|entry| entry.check.check_id.clone()).collect();
+            let checks: Vec<String> =
+                self.checks_of(&service_id).map(|entry| entry.check.check_id.clone()).collect();
             for check_id in checks {
                 self.mark_check_deleted(&check_id);
                 removed.checks.push(check_id);
@@ -151,7 +164,14 @@ impl LocalState {
     }
 
     /// A check reported. `output_delay` is how long a change of nothing but the output may wait.
-    pub fn update_check(&mut self, id: &str, status: Status, output: &str, now: Instant, output_delay: Duration) -> CheckChange {
+    pub fn update_check(
+        &mut self,
+        id: &str,
+        status: Status,
+        output: &str,
+        now: Instant,
+        output_delay: Duration,
+    ) -> CheckChange {
         let Some(entry) = self.checks.get_mut(id).filter(|entry| entry.sync != Sync::Deleted) else {
             return CheckChange::Nothing;
         };
@@ -276,7 +296,13 @@ pub struct Removed {
 }
 
 /// A check that has not run yet.
-pub fn new_check(node: &str, definition: &CheckDefinition, kind: &str, token: Token, source: Source) -> LocalCheck {
+pub fn new_check(
+    node: &str,
+    definition: &CheckDefinition,
+    kind: &str,
+    token: Token,
+    source: Source,
+) -> LocalCheck {
     let status = if definition.status.is_empty() { "critical" } else { definition.status.as_str() };
     /// Shorter spans would race with a restart of the service.
     const DEREGISTER_MIN: Duration = Duration::from_secs(60);
@@ -300,7 +326,8 @@ pub fn new_check(node: &str, definition: &CheckDefinition, kind: &str, token: To
         token,
         source,
         sync: Sync::Dirty,
-        deregister_after: (!deregister_after.is_zero()).then(|| deregister_after.to_std().max(DEREGISTER_MIN)),
+        deregister_after: (!deregister_after.is_zero())
+            .then(|| deregister_after.to_std().max(DEREGISTER_MIN)),
         output_due: None,
     }
 }
@@ -316,12 +343,21 @@ mod tests {
     const NONE: Duration = Duration::ZERO;
 
     fn service(id: &str) -> NodeService {
-        NodeService { id: id.into(), service: "web".into(), tags: Some(vec!["a".into()]), ..NodeService::default() }
+        NodeService {
+            id: id.into(),
+            service: "web".into(),
+            tags: Some(vec!["a".into()]),
+            ..NodeService::default()
+        }
     }
 
     fn check(id: &str, service_id: &str) -> LocalCheck {
-        let definition =
-            CheckDefinition { id: id.into(), name: id.into(), service_id: service_id.into(), ..CheckDefinition::default() };
+        let definition = CheckDefinition {
+            id: id.into(),
+            name: id.into(),
+            service_id: service_id.into(),
+            ..CheckDefinition::default()
+        };
         new_check("n1", &definition, "ttl", Token::default(), Source::Remote)
     }
 
@@ -345,7 +381,13 @@ mod tests {
         let mut state = with_service();
         state.update_check("c", Status::Passing, "fine", Instant::now(), NONE);
         state.put_check(check("c", "web")).unwrap();
-        assert_eq!((state.check("c").unwrap().check.status.as_str(), state.check("c").unwrap().check.output.as_str()), ("passing", "fine"));
+        assert_eq!(
+            (
+                state.check("c").unwrap().check.status.as_str(),
+                state.check("c").unwrap().check.output.as_str()
+            ),
+            ("passing", "fine")
+        );
     }
 
     #[test]

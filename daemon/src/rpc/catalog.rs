@@ -28,7 +28,8 @@ impl Read for NodeList {
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
         let (index, nodes) = version.nodes(seen);
-        let mut nodes: Vec<_> = nodes.filter(|node| has_meta(node.meta.as_ref(), &self.node_meta)).cloned().collect();
+        let mut nodes: Vec<_> =
+            nodes.filter(|node| has_meta(node.meta.as_ref(), &self.node_meta)).cloned().collect();
         near::sort(version, &self.near, &mut nodes, |node| &node.node);
         Ok((index, nodes))
     }
@@ -57,7 +58,10 @@ impl Read for ServiceNames {
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
         if self.node_meta.is_empty() {
             let (index, services) = version.services(seen);
-            return Ok((index, services.into_iter().map(|(name, tags)| (name.to_owned(), tags.to_vec())).collect()));
+            return Ok((
+                index,
+                services.into_iter().map(|(name, tags)| (name.to_owned(), tags.to_vec())).collect(),
+            ));
         }
         let (index, instances) = version.all_instances(seen);
         let mut services = Services::new();
@@ -114,7 +118,8 @@ impl ServiceInstances {
     fn wants(&self, instance: &Instance) -> bool {
         has_tags(&instance.service, &self.tags)
             && has_meta(instance.node.meta.as_ref(), &self.node_meta)
-            && (self.health == HealthWanted::Any || instance.checks.iter().all(|check| check.status == "passing"))
+            && (self.health == HealthWanted::Any
+                || instance.checks.iter().all(|check| check.status == "passing"))
     }
 }
 
@@ -131,7 +136,8 @@ impl Read for ServiceInstances {
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
         let (index, instances) = version.check_service_nodes(&self.service, self.lookup, seen);
-        let mut rows: Vec<Instance> = instances.iter().filter(|instance| self.wants(instance)).cloned().collect();
+        let mut rows: Vec<Instance> =
+            instances.iter().filter(|instance| self.wants(instance)).cloned().collect();
         near::sort(version, &self.near, &mut rows, |row| &row.node.node);
         Ok((index, rows))
     }
@@ -144,7 +150,8 @@ impl Read for ServiceInstances {
 }
 
 fn may_read(authorizer: &Authorizer, node: &str, service: &str) -> bool {
-    authorizer.allows(Resource::Node(node), Access::Read) && authorizer.allows(Resource::Service(service), Access::Read)
+    authorizer.allows(Resource::Node(node), Access::Read)
+        && authorizer.allows(Resource::Service(service), Access::Read)
 }
 
 /// One node with its services. `None` if there is no such node.
@@ -179,7 +186,9 @@ impl Read for NodeServicesOf {
             return Ok(true);
         }
         let before = found.services.len();
-        found.services.retain(|_, service| authorizer.allows(Resource::Service(&service.service), Access::Read));
+        found
+            .services
+            .retain(|_, service| authorizer.allows(Resource::Service(&service.service), Access::Read));
         Ok(found.services.len() < before)
     }
 }
@@ -198,11 +207,17 @@ impl Write for Register {
         let service = request.service.as_ref().map(|service| service.service.as_str());
         require(service.is_none_or(|name| authorizer.allows(Resource::Service(name), Access::Write)))?;
         let of_services = request.check.iter().chain(request.checks.iter().flatten());
-        let names = of_services.filter(|check| !check.service_id.is_empty()).map(|check| check.service_name.as_str());
-        require(names.filter(|name| !name.is_empty()).all(|name| authorizer.allows(Resource::Service(name), Access::Write)))
+        let names =
+            of_services.filter(|check| !check.service_id.is_empty()).map(|check| check.service_name.as_str());
+        require(
+            names
+                .filter(|name| !name.is_empty())
+                .all(|name| authorizer.allows(Resource::Service(name), Access::Write)),
+        )
     }
 
-    fn prepare(mut self, _: &LeaderView<'_>) -> Result<Step<()>, RpcError> {
+    fn prepare(mut self, leader: &LeaderView<'_>) -> Result<Step<()>, RpcError> {
+        leader.datacenter.clone_into(&mut self.0.datacenter);
         validate::registration(&mut self.0)?;
         Ok(Step::Propose(Command::Register(Box::new(self.0))))
     }

@@ -48,7 +48,9 @@ impl Read for CheckList {
         };
         if !self.node_meta.is_empty() {
             checks.retain(|check| {
-                version.node(&check.node).is_some_and(|entry| has_meta(entry.node.meta.as_ref(), &self.node_meta))
+                version
+                    .node(&check.node)
+                    .is_some_and(|entry| has_meta(entry.node.meta.as_ref(), &self.node_meta))
             });
         }
         near::sort(version, &self.near, &mut checks, |check| &check.node);

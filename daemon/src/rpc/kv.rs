@@ -5,7 +5,8 @@ use std::sync::Arc;
 use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::bytes::Key;
 use consul_api::types::kv::{KvPair, KvVerb};
-use consul_state::{Command, KvCommand, Outcome, Reply, Version, WatchSet};
+use consul_state::command::KvCommand;
+use consul_state::{Command, Outcome, Reply, Version, WatchSet};
 
 use super::RpcError;
 use super::read::Read;
@@ -25,7 +26,11 @@ impl Read for KvGet {
     }
 
     fn restrict(&self, authorizer: &Authorizer, _: &mut Self::Reply) -> Result<bool, RpcError> {
-        if authorizer.allows(Resource::Key(&self.key), Access::Read) { Ok(false) } else { Err(RpcError::PermissionDenied) }
+        if authorizer.allows(Resource::Key(&self.key), Access::Read) {
+            Ok(false)
+        } else {
+            Err(RpcError::PermissionDenied)
+        }
     }
 }
 
@@ -83,7 +88,8 @@ impl Write for KvWrite {
 
     fn authorize(&self, authorizer: &Authorizer) -> Result<(), RpcError> {
         let key = self.entry.key.as_slice();
-        let resource = if self.verb == KvVerb::DeleteTree { Resource::KeyPrefix(key) } else { Resource::Key(key) };
+        let resource =
+            if self.verb == KvVerb::DeleteTree { Resource::KeyPrefix(key) } else { Resource::Key(key) };
         require(authorizer.allows(resource, Access::Write))
     }
 

@@ -61,7 +61,8 @@ pub fn block<'a, R: Read>(
         let mut expired = false;
         let mut epoch_at_start = 0;
         loop {
-            let now_or_wait = if expired { ReadOptions { min_index: 0, ..options.clone() } } else { options.clone() };
+            let now_or_wait =
+                if expired { ReadOptions { min_index: 0, ..options.clone() } } else { options.clone() };
             match evaluate(store, request, &now_or_wait, authorizer)? {
                 Evaluated::Answer { index, reply, filtered } => {
                     let meta = ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() };
@@ -81,7 +82,8 @@ pub fn block<'a, R: Read>(
                     if store.version().index() != version_index {
                         continue;
                     }
-                    let until = *deadline.get_or_insert_with(|| Instant::now() + with_jitter(options.max_wait));
+                    let until =
+                        *deadline.get_or_insert_with(|| Instant::now() + with_jitter(options.max_wait));
                     expired = tokio::time::timeout_at(until, watcher).await.is_err();
                 }
             }

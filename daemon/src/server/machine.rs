@@ -28,7 +28,8 @@ impl StateMachine for Machine {
 
     fn apply(&self, commands: &[Bytes]) -> Vec<Outcome> {
         let decoded: Vec<_> = commands.iter().map(|bytes| Command::decode(bytes)).collect();
-        let valid: Vec<Command> = decoded.iter().filter_map(|command| command.as_ref().ok().cloned()).collect();
+        let valid: Vec<Command> =
+            decoded.iter().filter_map(|command| command.as_ref().ok().cloned()).collect();
         let mut applied = self.store.apply(&valid).into_iter();
         let outcomes: Vec<Outcome> = decoded
             .into_iter()
@@ -68,10 +69,6 @@ fn refused(reason: &str) -> Outcome {
 struct Held(Arc<Version>);
 
 impl SnapshotSource for Held {
-    fn index(&self) -> u64 {
-        self.0.index()
-    }
-
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         Store::write_snapshot(&self.0, out)
     }

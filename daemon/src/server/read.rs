@@ -25,17 +25,23 @@ impl Server {
             Evaluated::Answer { index, reply, filtered } => {
                 (ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() }, reply)
             }
-            Evaluated::NotYet { .. } => Box::pin(read::block(&self.store, request, options, authorizer)).await?,
+            Evaluated::NotYet { .. } => {
+                Box::pin(read::block(&self.store, request, options, authorizer)).await?
+            }
         };
         meta.known_leader = self.raft.leader().is_some();
-        meta.last_contact = self.raft.last_contact();
+        meta.last_contact = self.raft.last_contact().unwrap_or_default();
         meta.consistency = options.consistency;
         Ok((meta, reply))
     }
 
     /// The same for callers that cannot wait: `None` if the answer is not to be had at once.
-    pub fn read_now<R: Read>(&self, request: &R, authorizer: &Authorizer) -> Option<Result<R::Reply, RpcError>> {
-        if !self.raft.is_leader() {
+    pub fn read_now<R: Read>(
+        &self,
+        request: &R,
+        authorizer: &Authorizer,
+    ) -> Option<Result<R::Reply, RpcError>> {
+        if self.raft.check_lease().is_err() {
             return None;
         }
         let options = ReadOptions::default();
@@ -48,7 +54,7 @@ impl Server {
 
     async fn ensure_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
         match consistency {
-            Consistency::Default if self.raft.is_leader() => Ok(()),
+            Consistency::Default if self.raft.check_lease().is_ok() => Ok(()),
             Consistency::Default => self.await_leadership().await,
             Consistency::Consistent => {
                 self.await_leadership().await?;
@@ -62,7 +68,7 @@ impl Server {
     /// Waits a while for this server to lead, which a new one needs a moment for.
     async fn await_leadership(&self) -> Result<(), RpcError> {
         let deadline = Instant::now() + self.hold.0;
-        while !self.raft.is_leader() {
+        while self.raft.check_lease().is_err() {
             if Instant::now() >= deadline {
                 return Err(RpcError::NoLeader);
             }

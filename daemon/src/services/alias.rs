@@ -56,7 +56,9 @@ impl LocalAliases {
         loop {
             changes.borrow_and_update();
             let view = self.local_view(target);
-            if after != Some(view.index) || tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
+            if after != Some(view.index)
+                || tokio::time::timeout_at(deadline, changes.changed()).await.is_err()
+            {
                 return view;
             }
         }
@@ -85,11 +87,15 @@ impl LocalAliases {
         let agent = self.catalog.agent()?;
         let node = target.node.clone().unwrap_or_default();
         let failed = |error: crate::rpc::RpcError| AliasWatchError(error.to_string());
-        let options =
-            ReadOptions { min_index: after.unwrap_or(0), max_wait: WAIT, ..ReadOptions::default() };
-        let list = CheckList { of: ChecksOf::Node(node.clone()), node_meta: Default::default(), near: String::new() };
+        let options = ReadOptions { min_index: after.unwrap_or(0), max_wait: WAIT, ..ReadOptions::default() };
+        let list = CheckList {
+            of: ChecksOf::Node(node.clone()),
+            node_meta: Default::default(),
+            near: String::new(),
+        };
         let (meta, checks) = agent.read(&list, &options).await.map_err(failed)?;
-        let (_, found) = agent.read(&NodeServicesOf { node }, &ReadOptions::default()).await.map_err(failed)?;
+        let (_, found) =
+            agent.read(&NodeServicesOf { node }, &ReadOptions::default()).await.map_err(failed)?;
         let service = target.service.as_deref().unwrap_or_default();
         Ok(AliasView {
             index: meta.index,
@@ -107,7 +113,11 @@ impl AliasWatch for LocalAliases {
         after: Option<u64>,
     ) -> BoxFuture<'a, Result<AliasView, AliasWatchError>> {
         async move {
-            if self.is_local(target) { Ok(self.local(target, after).await) } else { self.remote(target, after).await }
+            if self.is_local(target) {
+                Ok(self.local(target, after).await)
+            } else {
+                self.remote(target, after).await
+            }
         }
         .boxed()
     }

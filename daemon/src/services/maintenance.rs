@@ -9,7 +9,12 @@ use crate::rpc::Token;
 
 impl Services {
     /// Marks `subject`; a mark that is there already stays with its reason.
-    pub fn enable_maintenance(&self, subject: Subject<'_>, reason: &str, token: Token) -> Result<(), ServiceError> {
+    pub fn enable_maintenance(
+        &self,
+        subject: Subject<'_>,
+        reason: &str,
+        token: Token,
+    ) -> Result<(), ServiceError> {
         self.require_subject(subject)?;
         let id = subject.check_id();
         if self.book.read(|state| state.check(&id).is_some()) {

@@ -28,6 +28,7 @@ use crate::local::state::LocalError;
 use book::Book;
 
 pub use register::{Plan, Registration};
+pub use restore::{FileDefinitionError, FileDefinitions};
 
 /// Why a registration or an update was refused; nothing has changed.
 #[derive(Debug, Error)]
@@ -68,7 +69,12 @@ pub struct Services {
 }
 
 impl Services {
-    pub fn new(settings: Settings, persistence: Persistence, options: RuntimeOptions, catalog: alias::CatalogChecks) -> Self {
+    pub fn new(
+        settings: Settings,
+        persistence: Persistence,
+        options: RuntimeOptions,
+        catalog: alias::CatalogChecks,
+    ) -> Self {
         let discard_output = Arc::new(AtomicBool::new(false));
         let book = Book::new(settings.output_delay, discard_output.clone());
         let watch = alias::LocalAliases::new(book.clone(), settings.node.clone(), catalog);

@@ -48,7 +48,11 @@ impl Plan {
 
 impl Services {
     /// Validates a service definition with its checks and its sidecar.
-    pub fn plan_service(&self, mut definition: ServiceDefinition, source: Source) -> Result<Plan, ServiceError> {
+    pub fn plan_service(
+        &self,
+        mut definition: ServiceDefinition,
+        source: Source,
+    ) -> Result<Plan, ServiceError> {
         let (min, max) = self.settings.sidecar_ports;
         let free_port = || self.sidecar_port(&definition_id(&definition), min, max);
         let port = free_port();
@@ -71,7 +75,11 @@ impl Services {
         })
     }
 
-    pub(super) fn plan_check(&self, check: CheckDefinition, source: Source) -> Result<(CheckDefinition, Arc<CheckSpec>), ServiceError> {
+    pub(super) fn plan_check(
+        &self,
+        check: CheckDefinition,
+        source: Source,
+    ) -> Result<(CheckDefinition, Arc<CheckSpec>), ServiceError> {
         self.settings.scripts.authorize(&check, origin(source))?;
         let spec = CheckSpec::new(&check, self.settings.output_max)?;
         Ok((check, Arc::new(spec)))
@@ -82,7 +90,12 @@ impl Services {
         self.register_with_owner(plan, how, None)
     }
 
-    fn register_with_owner(&self, plan: Plan, how: &Registration, owner: Option<&str>) -> Result<(), ServiceError> {
+    fn register_with_owner(
+        &self,
+        plan: Plan,
+        how: &Registration,
+        owner: Option<&str>,
+    ) -> Result<(), ServiceError> {
         warn_undiscoverable(&plan.service);
         let Plan { service, checks, sidecar } = plan;
         let id = service.id.clone();
@@ -96,7 +109,9 @@ impl Services {
             self.persistence.save_service(&id, &saved)?;
         }
         let stale = if how.replace_checks { self.unlisted_checks(&id, &checks) } else { Vec::new() };
-        self.book.change(|state| state.put_service(service, how.token.clone(), how.source, owner.map(str::to_owned)));
+        self.book.change(|state| {
+            state.put_service(service, how.token.clone(), how.source, owner.map(str::to_owned))
+        });
         for check in stale {
             self.remove_check(&check)?;
         }
@@ -118,7 +133,11 @@ impl Services {
     }
 
     /// Validates and registers a check that stands on its own or belongs to a service that is there already.
-    pub fn register_check(&self, definition: CheckDefinition, how: &Registration) -> Result<(), ServiceError> {
+    pub fn register_check(
+        &self,
+        definition: CheckDefinition,
+        how: &Registration,
+    ) -> Result<(), ServiceError> {
         let definition = definition::node_check(definition)?;
         let (definition, spec) = self.plan_check(definition, how.source)?;
         let service_id = &definition.service_id;
@@ -128,8 +147,14 @@ impl Services {
         self.add_check(definition, spec, how)
     }
 
-    pub(super) fn add_check(&self, definition: CheckDefinition, spec: Arc<CheckSpec>, how: &Registration) -> Result<(), ServiceError> {
-        let entry = new_check(&self.settings.node, &definition, spec.kind.type_name(), how.token.clone(), how.source);
+    pub(super) fn add_check(
+        &self,
+        definition: CheckDefinition,
+        spec: Arc<CheckSpec>,
+        how: &Registration,
+    ) -> Result<(), ServiceError> {
+        let entry =
+            new_check(&self.settings.node, &definition, spec.kind.type_name(), how.token.clone(), how.source);
         if how.source == Source::Remote {
             let saved = SavedCheck {
                 check: entry.check.clone(),

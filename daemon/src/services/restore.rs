@@ -38,9 +38,9 @@ impl Services {
     ) -> Result<FileDefinitions, FileDefinitionError> {
         let mut planned = Vec::with_capacity(services.len());
         for service in services {
-            let plan = self.plan_service(service.clone(), Source::Local).map_err(|source| {
-                FileDefinitionError::Service { name: service.name.clone(), source }
-            })?;
+            let plan = self
+                .plan_service(service.clone(), Source::Local)
+                .map_err(|source| FileDefinitionError::Service { name: service.name.clone(), source })?;
             planned.push((plan, Token::from(service.token.as_str())));
         }
         let known: BTreeSet<&str> = planned.iter().map(|(plan, _)| plan.service().id.as_str()).collect();
@@ -54,7 +54,9 @@ impl Services {
                 state.service(&check.service_id).is_some_and(|entry| entry.source == Source::Remote)
             });
             if !check.service_id.is_empty() && !of_file && !remote && !self.is_saved(&check.service_id) {
-                return Err(refused(crate::local::state::LocalError::NoSuchService(check.service_id.clone()).into()));
+                return Err(refused(
+                    crate::local::state::LocalError::NoSuchService(check.service_id.clone()).into(),
+                ));
             }
             planned_checks.push(self.plan_check(check, Source::Local).map_err(refused)?);
         }
@@ -70,7 +72,8 @@ impl Services {
     pub fn apply_files(&self, definitions: FileDefinitions) -> Result<(), ServiceError> {
         let kept_services: BTreeSet<String> =
             definitions.services.iter().map(|(plan, _)| plan.service().id.clone()).collect();
-        let mut kept_checks: BTreeSet<String> = definitions.checks.iter().map(|(check, _)| check.id.clone()).collect();
+        let mut kept_checks: BTreeSet<String> =
+            definitions.checks.iter().map(|(check, _)| check.id.clone()).collect();
         for (plan, _) in &definitions.services {
             kept_checks.extend(plan.check_ids());
         }
@@ -92,9 +95,14 @@ impl Services {
         self.remove_undefined(&kept_services, &kept_checks)
     }
 
-    fn remove_undefined(&self, services: &BTreeSet<String>, checks: &BTreeSet<String>) -> Result<(), ServiceError> {
+    fn remove_undefined(
+        &self,
+        services: &BTreeSet<String>,
+        checks: &BTreeSet<String>,
+    ) -> Result<(), ServiceError> {
         let gone_services: Vec<String> = self.book.read(|state| {
-            let local = state.services().filter(|entry| entry.source == Source::Local && entry.sidecar_of.is_none());
+            let local =
+                state.services().filter(|entry| entry.source == Source::Local && entry.sidecar_of.is_none());
             local.map(|entry| entry.service.id.clone()).filter(|id| !services.contains(id)).collect()
         });
         for id in gone_services {
@@ -102,12 +110,18 @@ impl Services {
         }
         let gone_checks: Vec<String> = self.book.read(|state| {
             let local = state.checks().filter(|entry| {
-                entry.source == Source::Local && entry.definition.is_some() && entry.check.r#type != "maintenance"
+                entry.source == Source::Local
+                    && entry.definition.is_some()
+                    && entry.check.r#type != "maintenance"
             });
             let of_sidecar = |entry: &LocalCheck| {
                 state.service(&entry.check.service_id).is_some_and(|owner| owner.sidecar_of.is_some())
             };
-            local.filter(|entry| !of_sidecar(entry)).map(|entry| entry.check.check_id.clone()).filter(|id| !checks.contains(id)).collect()
+            local
+                .filter(|entry| !of_sidecar(entry))
+                .map(|entry| entry.check.check_id.clone())
+                .filter(|id| !checks.contains(id))
+                .collect()
         });
         for id in gone_checks {
             self.remove_check(&id)?;
@@ -162,7 +176,11 @@ impl Services {
         let definition = CheckDefinition { status: String::new(), ..definition };
         let spec = Arc::new(CheckSpec::new(&definition, self.settings.output_max)?);
         self.settings.scripts.authorize(&definition, super::register::origin(saved.source))?;
-        self.add_check(definition, spec, &Registration { token, source: saved.source, replace_checks: false })?;
+        self.add_check(
+            definition,
+            spec,
+            &Registration { token, source: saved.source, replace_checks: false },
+        )?;
         if let Some(ttl) = self.persistence.ttl(&id, now_unix()) {
             let now = Instant::now();
             self.book.change(|state| state.update_check(&id, ttl.status, &ttl.output, now, Duration::ZERO));

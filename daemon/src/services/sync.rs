@@ -146,7 +146,8 @@ async fn fetch(agent: &Arc<Agent>) -> Result<CatalogView, RpcError> {
     };
     if let Some(found) = found {
         view.node = Some((*found.node).clone());
-        view.services = found.services.iter().map(|(id, service)| (id.clone(), (**service).clone())).collect();
+        view.services =
+            found.services.iter().map(|(id, service)| (id.clone(), (**service).clone())).collect();
     }
     Ok(view)
 }
@@ -184,7 +185,8 @@ fn dirty_services(agent: &Agent) -> Vec<DirtyService> {
         dirty
             .map(|entry| {
                 let checks = state.checks_of(&entry.service.id);
-                let same_token = checks.filter(|check| check.sync == Sync::Dirty && check.token == entry.token);
+                let same_token =
+                    checks.filter(|check| check.sync == Sync::Dirty && check.token == entry.token);
                 let checks = same_token.map(|check| check.check.clone()).collect();
                 (entry.service.clone(), checks, entry.token.clone())
             })
@@ -225,7 +227,8 @@ async fn write_service(
 }
 
 async fn write_check(agent: &Arc<Agent>, check: HealthCheck, token: Token) -> Result<(), RpcError> {
-    let service = agent.services.book.read(|state| state.service(&check.service_id).map(|entry| entry.service.clone()));
+    let service =
+        agent.services.book.read(|state| state.service(&check.service_id).map(|entry| entry.service.clone()));
     let request = RegisterRequest {
         service,
         check: Some(check.clone()),

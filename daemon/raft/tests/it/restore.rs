@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::Write;
 
 use consul_raft::memory::Hub;
-use consul_raft::{Bootstrap, RestoreError, SnapshotError, SnapshotPolicy, Storage};
+use consul_raft::{RestoreError, SnapshotError};
 
-use crate::cluster::start;
-use crate::journal::{RESTORED, command, eventually, open, peer, single};
+use crate::cluster::{leader, three};
+use crate::journal::{RESTORED, command, eventually, open, single};
 
 fn saved(content: impl FnOnce(&mut File)) -> File {
     let mut file = tempfile::tempfile().unwrap();
@@ -18,12 +18,9 @@ fn saved(content: impl FnOnce(&mut File)) -> File {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_servers_end_with_the_restored_state_and_what_came_after() {
     let hub = Hub::default();
-    // One voter, so that a busy machine costs nobody the lead.
-    let alone = Bootstrap::Servers(vec![peer(1)]);
-    let mut servers = vec![start(&hub, 1, alone, Storage::Memory, SnapshotPolicy::default()).await];
-    servers.push(start(&hub, 2, Bootstrap::Join, Storage::Memory, SnapshotPolicy::default()).await);
-    let raft = servers[0].raft.clone();
-    raft.add_nonvoter(&peer(2)).await.unwrap();
+    let servers = three(&hub).await;
+    let first = leader(&servers).await;
+    let raft = &servers[first].raft;
     // More than one piece.
     let long = "x".repeat(300_000);
     raft.propose(command(long.clone())).await.unwrap();
@@ -43,7 +40,7 @@ async fn all_servers_end_with_the_restored_state_and_what_came_after() {
     writer.await.unwrap();
     raft.propose(command("last")).await.unwrap();
 
-    let state = servers[0].journal.commands();
+    let state = servers[first].journal.commands();
     assert_eq!(state[..3], [long.as_str(), "kept", RESTORED]);
     assert_eq!(state.last().map(String::as_str), Some("last"));
     // What was applied after the restore is there without gaps.
@@ -82,7 +79,7 @@ async fn a_bad_snapshot_is_refused_and_the_state_stays() {
 
     let garbage = saved(|file| file.write_all(&[7; 5000]).unwrap());
     let refused = raft.restore(garbage).await.unwrap_err();
-    assert!(matches!(refused, RestoreError::Snapshot(SnapshotError::Archive(_))), "{refused:?}");
+    assert!(matches!(refused, RestoreError::Snapshot(SnapshotError::Damaged(_))), "{refused:?}");
 
     let mut whole = Vec::new();
     raft.save(&mut whole).unwrap();

@@ -61,7 +61,11 @@ async fn deregister(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Fa
 /// The body's datacenter counts before the parameter's.
 fn body_datacenter(request: &Request, datacenter: &str) -> WriteOptions {
     let options = options::write_options(request);
-    if datacenter.is_empty() { options } else { WriteOptions { datacenter: datacenter.to_owned(), ..options } }
+    if datacenter.is_empty() {
+        options
+    } else {
+        WriteOptions { datacenter: datacenter.to_owned(), ..options }
+    }
 }
 
 async fn datacenters(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
@@ -71,7 +75,8 @@ async fn datacenters(agent: Arc<Agent>, request: Request) -> Result<Reply, Failu
 async fn nodes(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let filter = selection::filter(&request, Schema::Node)?;
     let options = options::read_options(&request, agent.wait_limits())?;
-    let read = NodeList { node_meta: selection::node_meta(&request), near: selection::near(&agent, &request) };
+    let read =
+        NodeList { node_meta: selection::node_meta(&request), near: selection::near(&agent, &request) };
     let (meta, mut nodes) = agent.read(&read, &options).await?;
     if let Some(filter) = filter {
         nodes.retain(|node| filter.matches(node));
@@ -123,7 +128,9 @@ async fn node_services(agent: Arc<Agent>, request: Request) -> Result<Reply, Fai
     let (meta, found) = read_node(&agent, &request).await?;
     let view = NodeAndList {
         node: found.as_ref().map(|found| &*found.node),
-        services: found.as_ref().map(|found| found.services.values().map(|service| ServiceView(service)).collect()),
+        services: found
+            .as_ref()
+            .map(|found| found.services.values().map(|service| ServiceView(service)).collect()),
     };
     Ok(Reply::json(&request, &view)?.with_meta(&meta, HEADERS))
 }

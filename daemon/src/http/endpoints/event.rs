@@ -70,7 +70,10 @@ fn check_filters(event: &UserEvent) -> Result<(), Failure> {
         [("node", &event.node_filter), ("service", &event.service_filter), ("tag", &event.tag_filter)]
     {
         if let Err(error) = Regex::new(pattern) {
-            return Err(Failure::internal(format!("Invalid {name} filter: {}", parse_reason(&error, pattern))));
+            return Err(Failure::internal(format!(
+                "Invalid {name} filter: {}",
+                parse_reason(&error, pattern)
+            )));
         }
     }
     Ok(())
@@ -90,7 +93,9 @@ fn check_size(event: &UserEvent) -> Result<(), Failure> {
     }
     let filters = event.node_filter.len() + event.service_filter.len() + event.tag_filter.len();
     if plain + filters + ENVELOPE > SIZE_MAX {
-        return Err(broadcast_error(&format!("encoded user event exceeds configured limit of {SIZE_MAX} bytes after encoding")));
+        return Err(broadcast_error(&format!(
+            "encoded user event exceeds configured limit of {SIZE_MAX} bytes after encoding"
+        )));
     }
     Ok(())
 }
@@ -100,7 +105,9 @@ fn too_large_before_encoding() -> Failure {
 }
 
 fn broadcast_error(reason: &str) -> Failure {
-    Failure::internal(format!("1 error occurred:\n\t* error broadcasting event to segment \"\": {reason}\n\n"))
+    Failure::internal(format!(
+        "1 error occurred:\n\t* error broadcasting event to segment \"\": {reason}\n\n"
+    ))
 }
 
 /// The events this agent has kept; blocks while the list's index equals the caller's.

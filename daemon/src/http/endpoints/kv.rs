@@ -15,7 +15,8 @@ use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::rpc::kv::{KvGet, KvKeys, KvList, KvWrite};
 
-pub const ROUTES: &[Route] = &[Route::prefix("/v1/kv/", &[Method::GET, Method::PUT, Method::DELETE], handler!(handle))];
+pub const ROUTES: &[Route] =
+    &[Route::prefix("/v1/kv/", &[Method::GET, Method::PUT, Method::DELETE], handler!(handle))];
 
 async fn handle(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     match request.method {

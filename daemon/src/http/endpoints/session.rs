@@ -129,8 +129,10 @@ struct Presence {
 
 impl Presence {
     fn of(body: &[u8]) -> Self {
-        let Ok(serde_json::Value::Object(fields)) =
-            serde_json::Deserializer::from_slice(body).into_iter().next().unwrap_or(Ok(serde_json::Value::Null))
+        let Ok(serde_json::Value::Object(fields)) = serde_json::Deserializer::from_slice(body)
+            .into_iter()
+            .next()
+            .unwrap_or(Ok(serde_json::Value::Null))
         else {
             return Self::default();
         };
@@ -189,7 +191,11 @@ async fn answer(agent: Arc<Agent>, request: Request, read: SessionList) -> Resul
 }
 
 fn session_id(request: &Request) -> Result<String, Failure> {
-    if request.rest.is_empty() { Err(Failure::bad_request("Missing session")) } else { Ok(request.rest_text()) }
+    if request.rest.is_empty() {
+        Err(Failure::bad_request("Missing session"))
+    } else {
+        Ok(request.rest_text())
+    }
 }
 
 #[cfg(test)]

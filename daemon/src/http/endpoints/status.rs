@@ -29,6 +29,7 @@ async fn leader(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
 async fn peers(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?;
     let server = agent.route(&options.datacenter)?;
-    let addresses: Vec<String> = server.raft.members().into_iter().map(|member| member.peer.address).collect();
+    let addresses: Vec<String> =
+        server.raft.metrics().servers.into_iter().map(|member| member.peer.address).collect();
     Reply::json(&request, &addresses)
 }

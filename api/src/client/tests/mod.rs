@@ -1,5 +1,0 @@
-mod locks;
-mod requests;
-mod server;
-mod store;
-mod watching;

@@ -1,0 +1,226 @@
+//! What the DNS door sees of the agent.
+
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use consul_acl::{Access, Authorizer, Resource};
+use consul_api::types::catalog::Node;
+use consul_dns::backend::{
+    Backend, BackendError, Consistency as DnsConsistency, Event, Health, Holder, Instance, Instances,
+    NodeAsk, QueryAnswer, QueryAsk, Read as DnsRead, Reply, ServiceAsk, ServiceView,
+};
+use consul_dns::settings::Settings;
+use consul_state::catalog::Lookup;
+use consul_state::{Version, WatchSet};
+use consul_telemetry::metrics::{self, Counter, Sample};
+
+use crate::agent::Agent;
+use crate::rpc::catalog::has_tags;
+use crate::rpc::read::Read;
+use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
+
+/// The agent behind the DNS door.
+pub struct DnsBackend(pub Arc<Agent>);
+
+impl DnsBackend {
+    async fn ask<R: Read>(
+        &self,
+        request: &R,
+        datacenter: &str,
+        read: DnsRead,
+    ) -> Result<(ReadMeta, R::Reply), BackendError> {
+        let options = ReadOptions {
+            datacenter: datacenter.to_owned(),
+            consistency: match read.consistency {
+                DnsConsistency::Stale => Consistency::Stale { max: None },
+                DnsConsistency::Default => Consistency::Default,
+            },
+            ..ReadOptions::default()
+        };
+        self.0.read(request, &options).await.map_err(BackendError::from)
+    }
+}
+
+impl From<RpcError> for BackendError {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::NoLeader => Self::NoLeader,
+            RpcError::NoServers => Self::NoServers,
+            RpcError::NoPathToDatacenter => Self::UnknownDatacenter,
+            RpcError::QueryNotFound => Self::NotFound,
+            RpcError::PermissionDenied | RpcError::AclNotFound => Self::Denied,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for DnsBackend {
+    fn settings(&self) -> Arc<Settings> {
+        self.0.dns.load_full()
+    }
+
+    async fn service_nodes(&self, ask: ServiceAsk<'_>) -> Result<Reply<Instances>, BackendError> {
+        let lookup = match ask.view {
+            ServiceView::Plain => Lookup::Service,
+            ServiceView::Connect => Lookup::Connect,
+            // Nothing links gateways to services here, so no gateway exposes any.
+            ServiceView::Ingress => return Ok(Reply::fresh(Arc::default())),
+        };
+        let request = DnsInstances { service: ask.service, tag: ask.tag, lookup };
+        let (meta, rows) = self.ask(&request, ask.datacenter, ask.read).await?;
+        Ok(Reply { value: rows.into(), last_contact: meta.last_contact })
+    }
+
+    async fn node(&self, ask: NodeAsk<'_>) -> Result<Reply<Option<Arc<Node>>>, BackendError> {
+        let (meta, node) = self.ask(&DnsNode(ask.node), ask.datacenter, ask.read).await?;
+        Ok(Reply { value: node, last_contact: meta.last_contact })
+    }
+
+    async fn prepared_query(&self, ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
+        self.0.dns_query(ask).await
+    }
+
+    async fn reverse(&self, ip: IpAddr, read: DnsRead) -> Result<Reply<Option<Holder>>, BackendError> {
+        let datacenter = self.0.identity.datacenter.clone();
+        let (meta, holder) = self.ask(&DnsReverse { ip, datacenter: &datacenter }, "", read).await?;
+        Ok(Reply { value: holder, last_contact: meta.last_contact })
+    }
+
+    fn observe(&self, event: Event) {
+        static METRICS: LazyLock<DnsMetrics> = LazyLock::new(DnsMetrics::new);
+        METRICS.observe(event);
+    }
+}
+
+/// Handles are looked up once: questions come by the ten thousand.
+struct DnsMetrics {
+    domain: Sample,
+    ptr: Sample,
+    recursed: Sample,
+    stale: Counter,
+    overload: Counter,
+}
+
+impl DnsMetrics {
+    fn new() -> Self {
+        Self {
+            domain: metrics::sample("dns.domain_query"),
+            ptr: metrics::sample("dns.ptr_query"),
+            recursed: metrics::sample("dns.recursor_query"),
+            stale: metrics::counter("dns.stale_queries"),
+            overload: metrics::counter("dns.overload"),
+        }
+    }
+
+    fn observe(&self, event: Event) {
+        let record = |sample: &Sample, took: Duration| sample.observe_duration(took);
+        match event {
+            Event::DomainQuery(took) => record(&self.domain, took),
+            Event::PtrQuery(took) => record(&self.ptr, took),
+            Event::Recursed(took) => record(&self.recursed, took),
+            Event::StaleAnswer => self.stale.incr(),
+            Event::Overload => self.overload.incr(),
+        }
+    }
+}
+
+/// Instances of a service in the shape that records are made of.
+struct DnsInstances<'a> {
+    service: &'a str,
+    tag: Option<&'a str>,
+    lookup: Lookup,
+}
+
+impl Read for DnsInstances<'_> {
+    type Reply = Vec<Instance>;
+
+    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
+        let (index, instances) = version.check_service_nodes(self.service, self.lookup, seen);
+        let tags: Vec<String> = self.tag.iter().map(|tag| (*tag).to_owned()).collect();
+        let wanted = instances.iter().filter(|row| tags.is_empty() || has_tags(&row.service, &tags));
+        let rows = wanted.map(|row| Instance {
+            node: row.node.clone(),
+            service: row.service.clone(),
+            health: Health::of(row.checks.iter().map(|check| &**check)),
+        });
+        Ok((index, rows.collect()))
+    }
+
+    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
+        let before = reply.len();
+        reply.retain(|row| {
+            authorizer.allows(Resource::Service(&row.service.service), Access::Read)
+                && authorizer.allows(Resource::Node(&row.node.node), Access::Read)
+        });
+        Ok(reply.len() < before)
+    }
+}
+
+struct DnsNode<'a>(&'a str);
+
+impl Read for DnsNode<'_> {
+    type Reply = Option<Arc<Node>>;
+
+    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
+        let (index, entry) = version.node_services(self.0, seen);
+        Ok((index, entry.map(|entry| entry.node.clone())))
+    }
+
+    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
+        let hidden =
+            reply.as_ref().is_some_and(|node| !authorizer.allows(Resource::Node(&node.node), Access::Read));
+        if hidden {
+            *reply = None;
+        }
+        Ok(hidden)
+    }
+}
+
+struct DnsReverse<'a> {
+    ip: IpAddr,
+    datacenter: &'a str,
+}
+
+impl Read for DnsReverse<'_> {
+    type Reply = Option<Holder>;
+
+    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
+        let is_it = |address: &str| address.parse::<IpAddr>().is_ok_and(|address| address == self.ip);
+        let datacenter = || self.datacenter.to_owned();
+        {
+            let (index, mut nodes) = version.nodes(seen);
+            if let Some(node) = nodes.find(|node| is_it(&node.address)) {
+                return Ok((index, Some(Holder::Node { name: node.node.clone(), datacenter: datacenter() })));
+            }
+        }
+        let (index, mut instances) = version.all_instances(seen);
+        let service = instances.find(|row| is_it(&row.service.address));
+        Ok((
+            index,
+            service
+                .map(|row| Holder::Service { name: row.service.service.clone(), datacenter: datacenter() }),
+        ))
+    }
+
+    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
+        let allowed = match reply {
+            None => true,
+            Some(Holder::Node { name, .. }) => authorizer.allows(Resource::Node(name), Access::Read),
+            Some(Holder::Service { name, .. }) => authorizer.allows(Resource::Service(name), Access::Read),
+        };
+        if !allowed {
+            *reply = None;
+        }
+        Ok(!allowed)
+    }
+}
+
+impl Agent {
+    /// Prepared queries as DNS names.
+    async fn dns_query(&self, _ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
+        Err(BackendError::NotFound)
+    }
+}

@@ -1,0 +1,166 @@
+//! From configuration to the settings of each part. Also applied anew by a reload.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use consul_checks::{RuntimeOptions, ScriptSwitches};
+use consul_config::{DefaultPolicy, RecursorStrategy, RuntimeConfig};
+use consul_dns::settings as dns;
+use consul_telemetry::log::{Console, Level, LogConfig, Rotation};
+use consul_telemetry::metrics::{ConfigError, MetricsConfig, PrefixFilter, SinkAddress};
+use http::header::{HeaderName, HeaderValue};
+use tracing::warn;
+
+use crate::http::options::WaitLimits;
+use crate::http::settings::HttpSettings;
+use crate::services::Settings as ServiceSettings;
+
+pub fn http(config: &RuntimeConfig) -> HttpSettings {
+    let header = |(name, value): (&String, &String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    let response_headers: Vec<_> = config.http.response_headers.iter().filter_map(header).collect();
+    if response_headers.len() < config.http.response_headers.len() {
+        warn!(target: "agent.http", "some http_config.response_headers are no valid headers and are not sent");
+    }
+    HttpSettings {
+        block_endpoints: config.http.block_endpoints.clone(),
+        allow_write_from: config.http.allow_write_from.clone(),
+        response_headers,
+        allow_unprintable: config.http.disable_unprintable_char_filter,
+        always_pretty: config.dev_mode,
+        translate_wan_addrs: config.network.translate_wan_addrs,
+        default_policy: match config.acl.default_policy {
+            DefaultPolicy::Deny if config.acl.enabled => "deny",
+            _ => "allow",
+        },
+        wait: WaitLimits { default: config.queries.default_query_time, max: config.queries.max_query_time },
+        max_conns_per_client: config.limits.http_max_conns_per_client as usize,
+    }
+}
+
+/// Settings of the DNS door, or what is wrong with them.
+pub fn dns(config: &RuntimeConfig) -> Result<Arc<dns::Settings>, String> {
+    let source = &config.dns;
+    let mut settings = dns::Settings::new(&config.node.datacenter, &config.node.name, &source.domain)
+        .map_err(|error| error.to_string())?;
+    if !source.alt_domain.is_empty() {
+        settings.alt_domain = Some(dns::Zone::new(&source.alt_domain).map_err(|error| error.to_string())?);
+    }
+    settings.recursors = recursors(config)?;
+    settings.recursor_timeout = source.recursor_timeout;
+    settings.recursor_strategy = match source.recursor_strategy {
+        RecursorStrategy::Sequential => dns::RecursorStrategy::Sequential,
+        RecursorStrategy::Random => dns::RecursorStrategy::Random,
+    };
+    settings.allow_stale = source.allow_stale;
+    settings.max_stale = source.max_stale;
+    settings.use_cache = source.use_cache;
+    settings.cache_max_age = source.cache_max_age;
+    settings.node_ttl = source.node_ttl;
+    settings.service_ttl =
+        dns::ServiceTtl::new(source.service_ttl.iter().map(|(name, ttl)| (name.as_str(), *ttl)));
+    settings.enable_truncate = source.enable_truncate;
+    settings.only_passing = source.only_passing;
+    settings.disable_compression = source.disable_compression;
+    settings.node_meta_txt = source.node_meta_txt;
+    settings.udp_answer_limit = source.udp_answer_limit as usize;
+    settings.a_record_limit = source.a_record_limit as usize;
+    settings.soa = dns::SoaTimes {
+        refresh: source.soa.refresh,
+        retry: source.soa.retry,
+        expire: source.soa.expire,
+        min_ttl: source.soa.min_ttl,
+    };
+    settings.translate_wan_addrs = config.network.translate_wan_addrs;
+    Ok(Arc::new(settings))
+}
+
+/// Addresses of the recursors; names are looked up once.
+fn recursors(config: &RuntimeConfig) -> Result<Vec<SocketAddr>, String> {
+    let mut addresses = Vec::new();
+    for recursor in &config.dns.recursors {
+        let mut found = (recursor.host.as_str(), recursor.port)
+            .to_socket_addrs()
+            .map_err(|_| format!("Invalid recursor address: lookup {}: no such host", recursor.host))?;
+        let address = found.next().ok_or_else(|| format!("Invalid recursor address: {recursor}"))?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+pub fn services(config: &RuntimeConfig) -> ServiceSettings {
+    let sidecar = &config.ports.sidecar;
+    ServiceSettings {
+        node: config.node.name.clone(),
+        output_max: config.checks.output_max_size,
+        output_delay: config.checks.update_interval,
+        scripts: ScriptSwitches {
+            enable_script_checks: config.checks.enable_remote_scripts,
+            enable_local_script_checks: config.checks.enable_local_scripts,
+        },
+        sidecar_ports: (sidecar.min.map_or(1, i64::from), sidecar.max.map_or(0, i64::from)),
+    }
+}
+
+pub fn checks(_config: &RuntimeConfig) -> RuntimeOptions {
+    RuntimeOptions::from_env()
+}
+
+/// Where the log goes, or why not.
+pub fn log(config: &RuntimeConfig) -> Result<LogConfig, String> {
+    let level = level(config).ok_or_else(|| {
+        let text = &config.log.level;
+        format!("Invalid log level: {text}. Valid log levels are: [TRACE DEBUG INFO WARN ERR ERROR]")
+    })?;
+    let rotation = Rotation {
+        bytes: config.log.rotate_bytes,
+        duration: config.log.rotate_duration,
+        max_files: config.log.rotate_max_files,
+    };
+    Ok(LogConfig {
+        level,
+        json: config.log.json,
+        console: Console::Stdout,
+        file: config.log.file.as_ref().map(|path| (path.into(), rotation)),
+        syslog: config.log.syslog.then(|| config.log.syslog_facility.clone()),
+        ..LogConfig::default()
+    })
+}
+
+/// The configured level, if it is one.
+pub fn level(config: &RuntimeConfig) -> Option<Level> {
+    config.log.level.parse().ok()
+}
+
+/// How metrics are named and where they go.
+pub fn metrics(config: &RuntimeConfig, hostname: &str) -> Result<MetricsConfig, String> {
+    let source = &config.telemetry;
+    let sink = |address: &str| -> Result<Option<SinkAddress>, String> {
+        if address.is_empty() {
+            return Ok(None);
+        }
+        address.parse().map(Some).map_err(|error: ConfigError| error.to_string())
+    };
+    Ok(MetricsConfig {
+        prefix: source.metrics_prefix.clone(),
+        hostname: hostname.to_owned(),
+        disable_hostname: source.disable_hostname,
+        filter: metrics_filter(config),
+        prometheus_retention: source.prometheus_retention_time,
+        statsd: sink(&source.statsd_address)?,
+        statsite: sink(&source.statsite_address)?,
+        dogstatsd: sink(&source.dogstatsd_addr)?,
+        dogstatsd_tags: source.dogstatsd_tags.clone(),
+    })
+}
+
+pub fn metrics_filter(config: &RuntimeConfig) -> PrefixFilter {
+    let source = &config.telemetry;
+    let rules = source.allowed_prefixes.iter().map(|prefix| format!("+{prefix}"));
+    let rules: Vec<String> =
+        rules.chain(source.blocked_prefixes.iter().map(|prefix| format!("-{prefix}"))).collect();
+    PrefixFilter::parse(&rules, source.filter_default).0
+}

@@ -1,0 +1,325 @@
+//! From a command line to a running agent, and from there to its end.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use consul_config::{AgentFlags, FlagError, RuntimeConfig, Sources, node_id};
+use consul_dns::server::{Listeners, ServerLimits};
+use consul_raft::{Bootstrap, Config as RaftConfig, NoPeers, Peer, RaftHandle, Storage, Timing};
+use consul_state::Store;
+use consul_telemetry::log::Logs;
+use consul_telemetry::metrics;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::agent::{Agent, Identity, Parts};
+use crate::banner;
+use crate::dns::DnsBackend;
+use crate::http::server::HttpServer;
+use crate::leader::{Leader, duties};
+use crate::listeners::{HttpListeners, SocketFile};
+use crate::local::persist::Persistence;
+use crate::members::{Alone, LocalMember};
+use crate::process::{self, PidFile};
+use crate::reload::Reloader;
+use crate::server::machine::Machine;
+use crate::server::{HoldTimeout, Server};
+use crate::services::alias::CatalogChecks;
+use crate::services::{Services, sync};
+use crate::settings;
+use crate::signals::{self, Ending};
+
+/// File descriptors kept free of client connections, for the log, checks and the database.
+const RESERVED_FILES: usize = 256;
+/// How long the parts may take to end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// A server's raft data, below the data directory.
+const RAFT_DIRECTORY: &str = "raft";
+
+/// Runs `consul agent` with these arguments until it ends.
+pub fn run(args: Vec<String>) -> ExitCode {
+    match prepare(args) {
+        Ok(prepared) => start(prepared),
+        Err(Refusal::Help) => {
+            print!("{}", consul_config::usage());
+            ExitCode::SUCCESS
+        }
+        Err(Refusal::Usage(text)) => {
+            eprintln!("{text}\n{}", consul_config::usage());
+            ExitCode::FAILURE
+        }
+        Err(Refusal::Start(text)) => {
+            eprintln!("==> {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why nothing was started.
+enum Refusal {
+    Help,
+    Usage(String),
+    Start(String),
+}
+
+/// Everything that can be known before a socket is opened.
+struct Prepared {
+    flags: AgentFlags,
+    config: RuntimeConfig,
+    warnings: Vec<String>,
+    node_id: String,
+    dns: Arc<consul_dns::settings::Settings>,
+    logs: Logs,
+}
+
+fn prepare(args: Vec<String>) -> Result<Prepared, Refusal> {
+    let flags = AgentFlags::parse(args).map_err(|error| match error {
+        FlagError::Help => Refusal::Help,
+        FlagError::ExtraArguments(_) => Refusal::Start(error.to_string()),
+        other => Refusal::Usage(other.to_string()),
+    })?;
+    let refuse = |error: &dyn std::fmt::Display| Refusal::Start(error.to_string());
+    let sources = Sources::read(flags.clone()).map_err(|error| refuse(&error))?;
+    let hostname = sources.host.name.clone();
+    let loaded = consul_config::load(&sources).map_err(|error| refuse(&error))?;
+    let config = loaded.config;
+    let log = settings::log(&config).map_err(Refusal::Start)?;
+    let metrics_config = settings::metrics(&config, &hostname).map_err(Refusal::Start)?;
+    let dns = settings::dns(&config).map_err(Refusal::Start)?;
+    if let Some(data_dir) = &config.node.data_dir {
+        consul_config::check_data_dir(data_dir, config.server).map_err(Refusal::Start)?;
+    }
+    let host_id = if config.node.disable_host_node_id { None } else { node_id::host_uuid() };
+    let id = node_id::establish(config.node.id.as_ref(), config.node.data_dir.as_deref(), host_id.as_deref())
+        .map_err(|error| refuse(&error))?;
+    let logs = Logs::install().map_err(|error| refuse(&error))?;
+    if !config.log.json {
+        print!("{}", banner::text(&config, id.as_str()));
+    }
+    logs.start(&log).map_err(|error| refuse(&error))?;
+    metrics::global().configure(metrics_config);
+    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    Ok(Prepared { flags, config, warnings, node_id: id.to_string(), dns, logs })
+}
+
+fn start(prepared: Prepared) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(target: "agent", %error, "Error starting agent");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(live(prepared));
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    info!(target: "agent", code, "Exit code");
+    ExitCode::from(code)
+}
+
+async fn live(prepared: Prepared) -> u8 {
+    for warning in &prepared.warnings {
+        warn!(target: "agent", "{warning}");
+    }
+    let json_log = prepared.config.log.json;
+    let running = match Running::start(prepared).await {
+        Ok(running) => running,
+        Err(error) => {
+            error!(target: "agent", %error, "Error starting agent");
+            return 1;
+        }
+    };
+    if !json_log {
+        println!("==> Consul agent running!");
+    }
+    process::notify_supervisor("READY=1");
+    let ending = signals::wait(&running.agent).await;
+    process::notify_supervisor("STOPPING=1");
+    running.end(ending).await
+}
+
+/// A running agent and what must be undone at its end.
+struct Running {
+    agent: Arc<Agent>,
+    http: Arc<HttpServer>,
+    dns: consul_dns::server::Server,
+    tasks: TaskTracker,
+    metrics_stop: tokio::sync::watch::Sender<bool>,
+    _pid_file: Option<PidFile>,
+    _socket_files: Vec<SocketFile>,
+}
+
+impl Running {
+    async fn start(prepared: Prepared) -> Result<Self, String> {
+        let Prepared { flags, config, node_id, dns, logs, warnings: _ } = prepared;
+        let open_files = process::raise_open_files_limit();
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let member = local_member(&config, &node_id);
+        let server = if config.server { Some(open_server(&config, &node_id).await?) } else { None };
+
+        let catalog = CatalogChecks::default();
+        let persistence = Persistence::new(config.node.data_dir.clone());
+        let services = Services::new(
+            settings::services(&config),
+            persistence,
+            settings::checks(&config),
+            catalog.clone(),
+        );
+        services.set_discard_output(config.checks.discard_output);
+        let definitions = services
+            .plan_files(&config.service_definitions, &config.check_definitions)
+            .map_err(|error| error.to_string())?;
+        services.apply_files(definitions).map_err(|error| error.to_string())?;
+        services.restore_saved();
+
+        let pid_file = config.process.pid_file.as_deref().map(create_pid_file).transpose()?;
+        let http_listeners = HttpListeners::bind(&config.network.http, &config.network.unix_sockets).await?;
+        let dns_listeners = Listeners::bind(&config.network.dns)
+            .await
+            .map_err(|error| format!("1 error occurred:\n\t* {error}\n\n"))?;
+
+        let agent = Agent::new(Parts {
+            identity: Identity {
+                node_name: config.node.name.clone(),
+                node_id,
+                datacenter: config.node.datacenter.clone(),
+                advertise: config.network.advertise_lan,
+                data_dir: config.node.data_dir.clone(),
+            },
+            http: settings::http(&config),
+            config: Arc::new(config),
+            server: server.clone(),
+            services,
+            dns,
+            member: member.clone(),
+            logs,
+            reload: Reloader::new(flags),
+            stop: stop.clone(),
+            leave: CancellationToken::new(),
+        });
+        catalog.set(&agent);
+        if let Some(server) = server {
+            let members = Arc::new(Alone::new(member));
+            tasks.spawn(duties::run(server, members, stop.clone()));
+        }
+        tasks.spawn(sync::run(agent.clone(), stop.clone()));
+        let (metrics_stop, metrics_stopped) = tokio::sync::watch::channel(false);
+        tasks.spawn(metrics::run(metrics::global().clone(), metrics_stopped));
+
+        let http =
+            HttpServer::new(agent.clone(), open_files.saturating_sub(RESERVED_FILES).max(16), stop.clone());
+        let socket_files = http_listeners.serve(&http);
+        let dns = dns_listeners.serve(Arc::new(DnsBackend(agent.clone())), ServerLimits::default());
+        Ok(Self { agent, http, dns, tasks, metrics_stop, _pid_file: pid_file, _socket_files: socket_files })
+    }
+
+    /// Ends everything in order; returns the exit code.
+    async fn end(self, ending: Ending) -> u8 {
+        let started = Instant::now();
+        if ending == Ending::Leave {
+            info!(target: "agent", "Gracefully shutting down agent...");
+        }
+        info!(target: "agent", "Requesting shutdown");
+        self.agent.services.stop_checks();
+        self.agent.logs.close_monitors();
+        self.agent.stop.cancel();
+        let doors = async {
+            tokio::join!(self.http.drained(), self.dns.stop());
+        };
+        if tokio::time::timeout(SHUTDOWN_LIMIT, doors).await.is_err() {
+            warn!(target: "agent", "some connections did not end in time");
+        }
+        info!(target: "agent", "Endpoints down");
+        // Nobody listens any more if the task has ended already.
+        let _ = self.metrics_stop.send(true);
+        self.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait()).await.is_err() {
+            warn!(target: "agent", "some tasks did not end in time");
+        }
+        if let Some(server) = &self.agent.server {
+            server.raft.shutdown().await;
+            info!(target: "agent.server", "shutdown complete");
+        }
+        info!(target: "agent", took = ?started.elapsed(), "Graceful exit completed");
+        ending.exit_code()
+    }
+}
+
+fn create_pid_file(path: &Path) -> Result<PidFile, String> {
+    PidFile::create(path).map_err(|error| {
+        format!("Could not open pid file: open {}: {}", path.display(), crate::listeners::os_text(&error))
+    })
+}
+
+fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember {
+    LocalMember {
+        node_name: config.node.name.clone(),
+        node_id: node_id.to_owned(),
+        datacenter: config.node.datacenter.clone(),
+        address: config.network.advertise_lan,
+        server_port: config.ports.server,
+        serf_lan_port: config.ports.serf_lan,
+        serf_wan_port: config.ports.serf_wan.filter(|_| config.server),
+        bootstrap: config.dev_mode || config.bootstrap.is_alone(),
+        acls_enabled: config.acl.enabled,
+    }
+}
+
+/// Opens the replicated log and recovers the state.
+async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server>, String> {
+    let me = Peer {
+        id: node_id.parse().map_err(|error: consul_raft::ParseServerIdError| error.to_string())?,
+        address: config.network.rpc_advertise.to_string(),
+    };
+    let storage = match &config.node.data_dir {
+        Some(dir) if !config.dev_mode => Storage::Disk(dir.join(RAFT_DIRECTORY)),
+        _ => Storage::Memory,
+    };
+    let alone = config.dev_mode || config.bootstrap.is_alone();
+    let mut raft = RaftConfig::single(me, storage);
+    if !alone {
+        raft.bootstrap = Bootstrap::Join;
+    }
+    raft.timing = timing(config);
+    raft.snapshots.entries = config.raft.snapshot_threshold;
+    raft.snapshots.trailing_entries = config.raft.trailing_logs;
+    let store = Arc::new(Store::new());
+    let leader = Arc::new(Leader::default());
+    let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
+    let raft = RaftHandle::open(raft, machine, Arc::new(NoPeers)).await.map_err(|error| chain(&error))?;
+    Ok(Arc::new(Server {
+        store,
+        raft,
+        leader,
+        datacenter: config.node.datacenter.clone(),
+        hold: HoldTimeout(config.raft.rpc_hold_timeout),
+        session_ttl_min: config.queries.session_ttl_min,
+    }))
+}
+
+/// The pace of elections. The multiplier is for slow machines; 1 is for fast ones.
+fn timing(config: &RuntimeConfig) -> Timing {
+    let base = Timing::default();
+    let factor = config.raft.multiplier.max(1);
+    Timing {
+        heartbeat: base.heartbeat * factor,
+        election_min: base.election_min * factor,
+        election_max: base.election_max * factor,
+    }
+}
+
+/// An error with all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
