@@ -144,13 +144,10 @@ impl Members for Alone {
         if is_registered(server, &registration) {
             return Ok(());
         }
-        // What the node's own agent wrote about it stays.
+        // Tagged addresses and metadata are the node's own agent's to write, perhaps at this very moment.
         let known = server.store.version().node(&registration.node).map(|entry| entry.node.clone());
-        let request = RegisterRequest {
-            tagged_addresses: known.as_ref().and_then(|node| node.tagged_addresses.clone()),
-            node_meta: known.as_ref().and_then(|node| node.meta.clone()),
-            ..registration
-        };
+        let moved = known.is_some_and(|node| node.address != registration.address || node.id != registration.id);
+        let request = RegisterRequest { skip_node_update: !moved, ..registration };
         server.propose(&Command::Register(Box::new(request))).await?.reply?;
         info!(target: "agent.server", member = %self.member.node_name, "member joined, marking health alive");
         Ok(())
