@@ -47,6 +47,8 @@ pub struct Agent {
     pub member: LocalMember,
     pub logs: Logs,
     pub reload: crate::reload::Reloader,
+    pub watches: crate::watches::Watches,
+    pub exec: crate::rexec::RemoteExec,
     pub started: Instant,
     /// Ends the process once cancelled.
     pub stop: CancellationToken,
@@ -91,6 +93,8 @@ impl Agent {
             member: parts.member,
             logs: parts.logs,
             reload: parts.reload,
+            watches: Default::default(),
+            exec: Default::default(),
             started: Instant::now(),
             stop: parts.stop,
             leave: parts.leave,
@@ -188,9 +192,15 @@ impl Agent {
         Ok(found.pop())
     }
 
-    /// Takes in an event that arrived, if its filters name this node and one of its services.
-    pub fn deliver(&self, event: UserEvent) {
-        if self.is_addressed(&event) {
+    /// Takes in an event that arrived, if its filters name this node and one of its services. Names with an underscore
+    /// first are for agents themselves.
+    pub fn deliver(self: &Arc<Self>, event: UserEvent) {
+        if !self.is_addressed(&event) {
+            return;
+        }
+        if event.name == crate::rexec::EVENT {
+            self.exec.accept(self, &event);
+        } else if !event.name.starts_with('_') {
             tracing::debug!(target: "agent", event_name = %event.name, event_id = %event.id, "new event");
             self.events.push(event);
         }

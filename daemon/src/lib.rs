@@ -6,6 +6,7 @@
 
 pub mod agent;
 mod banner;
+mod child;
 mod dns;
 pub mod events;
 pub mod http;
@@ -16,12 +17,15 @@ pub mod members;
 mod node;
 mod process;
 mod reload;
+pub mod rexec;
 pub mod rpc;
 pub mod server;
 pub mod services;
 mod settings;
 mod signals;
 mod startup;
+mod stats;
 pub mod version;
+pub mod watches;
 
 pub use startup::run;

@@ -11,6 +11,7 @@ use consul_state::Command;
 use tokio::sync::Notify;
 use tracing::info;
 
+use crate::agent::Agent;
 use crate::leader::members::Members;
 use crate::rpc::RpcError;
 use crate::server::Server;
@@ -122,6 +123,18 @@ impl LocalMember {
             }),
             ..RegisterRequest::default()
         }
+    }
+}
+
+impl Agent {
+    /// Members of this datacenter.
+    pub fn lan_members(&self) -> Vec<Member> {
+        vec![self.member.lan(self.server.is_some())]
+    }
+
+    /// Servers of all datacenters; none as a client knows it.
+    pub fn wan_members(&self) -> Vec<Member> {
+        self.server.as_ref().and_then(|_| self.member.wan()).into_iter().collect()
     }
 }
 

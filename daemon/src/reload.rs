@@ -58,7 +58,10 @@ impl Agent {
             .services
             .plan_files(&config.service_definitions, &config.check_definitions)
             .map_err(|error| error.to_string())?;
-        self.apply(config, dns, plan).await
+        let watches = crate::watches::parse(&config).map_err(|error| error.to_string())?;
+        self.apply(config, dns, plan).await?;
+        self.watches.replace(self, watches);
+        Ok(())
     }
 
     async fn apply(

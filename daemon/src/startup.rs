@@ -28,7 +28,7 @@ use crate::reload::Reloader;
 use crate::server::machine::Machine;
 use crate::server::{HoldTimeout, Server};
 use crate::services::alias::CatalogChecks;
-use crate::services::{Services, sync};
+use crate::services::{Services, reap, sync};
 use crate::settings;
 use crate::signals::{self, Ending};
 
@@ -176,6 +176,8 @@ impl Running {
         services.apply_files(definitions).map_err(|error| error.to_string())?;
         services.restore_saved();
 
+        let watches = crate::watches::parse(&config).map_err(|error| error.to_string())?;
+
         let pid_file = config.process.pid_file.as_deref().map(create_pid_file).transpose()?;
         let http_listeners = HttpListeners::bind(&config.network.http, &config.network.unix_sockets).await?;
         let dns_listeners = Listeners::bind(&config.network.dns)
@@ -207,6 +209,8 @@ impl Running {
             tasks.spawn(duties::run(server, members, stop.clone()));
         }
         tasks.spawn(sync::run(agent.clone(), stop.clone()));
+        tasks.spawn(reap::run(agent.clone(), stop.clone()));
+        agent.watches.replace(&agent, watches);
         let (metrics_stop, metrics_stopped) = tokio::sync::watch::channel(false);
         tasks.spawn(metrics::run(metrics::global().clone(), metrics_stopped));
 
@@ -237,7 +241,10 @@ impl Running {
         // Nobody listens any more if the task has ended already.
         let _ = self.metrics_stop.send(true);
         self.tasks.close();
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait()).await.is_err() {
+        let tasks = async {
+            tokio::join!(self.tasks.wait(), self.agent.watches.stop(), self.agent.exec.drained());
+        };
+        if tokio::time::timeout(SHUTDOWN_LIMIT, tasks).await.is_err() {
             warn!(target: "agent", "some tasks did not end in time");
         }
         if let Some(server) = &self.agent.server {

@@ -4,6 +4,7 @@
 //! table (`route`), query parameters (`params`), read options (`options`), replies with headers and compression
 //! (`reply`), errors (`failure`). An endpoint file under `endpoints` holds only what is peculiar to it.
 
+pub mod agent_view;
 pub mod connections;
 pub mod decode;
 pub mod endpoints;

@@ -55,6 +55,15 @@ impl Params {
     }
 }
 
+/// A truth value in any of the spellings that Go takes.
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 fn text(raw: &str) -> Result<String, BadEscape> {
     let decoded = path::decode(raw.as_bytes(), true).ok_or(BadEscape)?;
     Ok(match decoded {
@@ -88,6 +97,15 @@ mod tests {
     fn canonical_form_is_sorted_and_encoded() {
         let params = Params::parse(Some("cas=0&acquire=a%20b")).unwrap();
         assert_eq!(params.canonical(), "acquire=a+b&cas=0");
+    }
+
+    #[test]
+    fn truth_values_have_gos_spellings() {
+        assert_eq!(
+            ["1", "t", "True", "0", "f", "FALSE"].map(parse_bool),
+            [true, true, true, false, false, false].map(Some)
+        );
+        assert_eq!(["", "yes", "tRUE", "2"].map(parse_bool), [None; 4]);
     }
 
     #[test]

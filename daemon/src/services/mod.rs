@@ -6,6 +6,7 @@
 pub mod alias;
 pub mod book;
 mod maintenance;
+pub mod reap;
 mod register;
 mod restore;
 pub mod sync;

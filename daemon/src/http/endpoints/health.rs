@@ -11,6 +11,7 @@ use crate::agent::Agent;
 use crate::handler;
 use crate::http::failure::Failure;
 use crate::http::options;
+use crate::http::params;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
@@ -92,9 +93,12 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
 fn wanted(request: &Request) -> Result<HealthWanted, Failure> {
     match request.params.first("passing") {
         None => Ok(HealthWanted::Any),
-        Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(HealthWanted::Passing),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(HealthWanted::Any),
-        Some(_) => Err(Failure::bad_request("Invalid value for ?passing")),
+        Some("") => Ok(HealthWanted::Passing),
+        Some(text) => match params::parse_bool(text) {
+            Some(true) => Ok(HealthWanted::Passing),
+            Some(false) => Ok(HealthWanted::Any),
+            None => Err(Failure::bad_request("Invalid value for ?passing")),
+        },
     }
 }
 

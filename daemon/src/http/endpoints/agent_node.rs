@@ -1,0 +1,112 @@
+//! `/v1/agent/*` for the agent as a whole: members, maintenance, reload, joining and leaving.
+
+use std::sync::Arc;
+
+use consul_acl::{Access, Resource};
+use consul_api::types::operator::Member;
+use http::{Method, StatusCode};
+
+use super::local::{self, Toggle};
+use crate::agent::Agent;
+use crate::handler;
+use crate::http::failure::Failure;
+use crate::http::reply::Reply;
+use crate::http::request::Request;
+use crate::http::route::Route;
+use crate::local::definition::multi_error;
+use crate::local::maintenance::Subject;
+use crate::rpc::write::require;
+use crate::services::sync;
+
+const GET: &[Method] = &[Method::GET];
+const PUT: &[Method] = &[Method::PUT];
+
+pub const ROUTES: &[Route] = &[
+    Route::exact("/v1/agent/members", GET, handler!(members)),
+    Route::exact("/v1/agent/maintenance", PUT, handler!(maintenance)),
+    Route::exact("/v1/agent/reload", PUT, handler!(reload)),
+    Route::prefix("/v1/agent/join/", PUT, handler!(join)),
+    Route::exact("/v1/agent/leave", PUT, handler!(leave)),
+    Route::prefix("/v1/agent/force-leave/", PUT, handler!(force_leave)),
+    Route::prefix("/v1/agent/token/", PUT, handler!(token)),
+];
+
+/// `wan` counts only with a value: bare, it always meant the LAN.
+async fn members(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    check_segment(&agent, &request)?;
+    let authorizer = agent.authorize(&local::token(&request))?;
+    let wan = request.params.non_empty("wan").is_some();
+    if wan && agent.server.is_none() {
+        return Reply::json(&request, &None::<Vec<Member>>);
+    }
+    let mut members = if wan { agent.wan_members() } else { agent.lan_members() };
+    members.retain(|member| authorizer.allows(Resource::Node(&member.name), Access::Read));
+    Reply::json(&request, &members)
+}
+
+fn check_segment(agent: &Agent, request: &Request) -> Result<(), Failure> {
+    match request.params.non_empty("segment") {
+        None | Some("_all") => Ok(()),
+        Some(_) if agent.server.is_some() => {
+            Err(Failure::internal("Network segments are not supported in this version of Consul"))
+        }
+        Some(segment) => Err(Failure::internal(format!("segment {segment:?} not found"))),
+    }
+}
+
+async fn maintenance(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    let toggle = Toggle::of(&request)?;
+    let authorizer = agent.authorize(&local::token(&request))?;
+    require(authorizer.allows(Resource::Node(agent.node_name()), Access::Write))?;
+    local::set_maintenance(&agent, &request, Subject::Node, toggle).map_err(local::refusal)?;
+    sync::push(&agent).await;
+    Ok(Reply::empty())
+}
+
+async fn reload(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    require_agent_write(&agent, &request)?;
+    agent.reload_now().await.map_err(Failure::internal)?;
+    Ok(Reply::empty())
+}
+
+async fn join(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    require_agent_write(&agent, &request)?;
+    if request.params.non_empty("wan").is_some() && agent.server.is_none() {
+        return Err(Failure::internal("Must be a server to join WAN cluster"));
+    }
+    let address = request.rest_text();
+    let reason = format!(
+        "Failed to join {address}: gossip is not part of this build, so agents cannot join each other"
+    );
+    Err(Failure::internal(multi_error(&[&reason])))
+}
+
+/// The answer is on its way before the doors close: open requests are finished first.
+async fn leave(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    require_agent_write(&agent, &request)?;
+    agent.leave.cancel();
+    Ok(Reply::empty())
+}
+
+/// Members that are alive are not touched, so there is nothing to do to the only one there is.
+async fn force_leave(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    let authorizer = agent.authorize(&local::token(&request))?;
+    require(authorizer.allows(Resource::Operator, Access::Write))?;
+    let name = request.rest_text();
+    let mut known = agent.lan_members();
+    known.extend(agent.wan_members());
+    if known.iter().any(|member| member.name == name) {
+        return Ok(Reply::empty());
+    }
+    Err(Failure::internal(format!("agent: No node found with name '{name}'")))
+}
+
+async fn token(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    require_agent_write(&agent, &request)?;
+    Err(Failure::new(StatusCode::UNAUTHORIZED, "ACL support disabled"))
+}
+
+fn require_agent_write(agent: &Agent, request: &Request) -> Result<(), Failure> {
+    let authorizer = agent.authorize(&local::token(request))?;
+    Ok(require(authorizer.allows(Resource::Agent(agent.node_name()), Access::Write))?)
+}
