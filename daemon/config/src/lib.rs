@@ -7,6 +7,7 @@
 mod addr_template;
 mod cursor;
 mod definition;
+mod document;
 mod error;
 mod flags;
 mod hcl;
@@ -29,6 +30,7 @@ mod value;
 mod warnings;
 
 pub use addr_template::{TemplateError, expand as expand_addresses};
+pub use document::parse_document;
 pub use error::{ConfigError, ConfigErrors, Problem, SyntaxError};
 pub use flags::{AgentFlags, FlagError, usage};
 pub use host::{Host, Interface, Secret};
