@@ -4,5 +4,6 @@
 pub mod client;
 pub mod json;
 pub mod msgpack;
+pub mod remote_exec;
 pub mod snapshot;
 pub mod types;

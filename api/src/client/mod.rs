@@ -60,6 +60,7 @@ pub use kv::Kv;
 pub use operator::{Operator, ServiceUsage, UsageReport};
 pub use options::{Answer, Consistency, QueryMeta, QueryOptions, WriteOptions};
 pub use query::PreparedQueries;
+pub use request::Request;
 pub use runtime::block_on;
 pub use secret::Secret;
 pub use session::Sessions;
@@ -69,7 +70,6 @@ pub use stream::{ByteStream, LineStream};
 pub use txn::TxnOutcome;
 
 use config::Resolved;
-use request::Request;
 use transport::Transport;
 
 /// A connection to an agent: one request at a time or thousands.
@@ -153,19 +153,23 @@ impl Client {
         Status(self)
     }
 
-    fn get(&self, path: &str) -> Request<'_> {
+    /// A request of the caller's own making, for what has no typed method. The path is not encoded yet.
+    pub fn get(&self, path: &str) -> Request<'_> {
         Request::new(self, Method::GET, path)
     }
 
-    fn put(&self, path: &str) -> Request<'_> {
+    /// Like [`Self::get`].
+    pub fn put(&self, path: &str) -> Request<'_> {
         Request::new(self, Method::PUT, path)
     }
 
-    fn post(&self, path: &str) -> Request<'_> {
+    /// Like [`Self::get`].
+    pub fn post(&self, path: &str) -> Request<'_> {
         Request::new(self, Method::POST, path)
     }
 
-    fn delete(&self, path: &str) -> Request<'_> {
+    /// Like [`Self::get`].
+    pub fn delete(&self, path: &str) -> Request<'_> {
         Request::new(self, Method::DELETE, path)
     }
 

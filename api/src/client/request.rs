@@ -45,7 +45,8 @@ const PATH: &AsciiSet = &CONTROLS
 const QUERY: &AsciiSet =
     &PATH.add(b'&').add(b'+').add(b'=').add(b';').add(b'/').add(b':').add(b'@').add(b',').add(b'\'');
 
-pub(crate) struct Request<'c> {
+/// A request being put together. Sent by one of the methods that await the answer.
+pub struct Request<'c> {
     client: &'c Client,
     method: Method,
     path: String,
@@ -58,7 +59,7 @@ pub(crate) struct Request<'c> {
 }
 
 impl<'c> Request<'c> {
-    pub fn new(client: &'c Client, method: Method, path: &str) -> Self {
+    pub(super) fn new(client: &'c Client, method: Method, path: &str) -> Self {
         Self {
             client,
             method,
@@ -121,7 +122,18 @@ impl<'c> Request<'c> {
         self
     }
 
-    pub fn body(mut self, body: Body) -> Self {
+    /// A body that is read while it is sent.
+    pub fn reader(self, reader: impl std::io::Read + Send + 'static) -> Self {
+        self.body(transport::from_reader(reader))
+    }
+
+    /// Uses another token than the client's.
+    pub fn acting_as(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    pub(super) fn body(mut self, body: Body) -> Self {
         self.body = Ok(body);
         self
     }

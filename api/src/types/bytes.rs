@@ -191,7 +191,7 @@ impl<'de> Visitor<'de> for BytesVisitor {
 }
 
 /// Clients match on this wording.
-fn illegal_base64(error: &base64::DecodeError) -> String {
+pub fn illegal_base64(error: &base64::DecodeError) -> String {
     let offset = match error {
         base64::DecodeError::InvalidByte(offset, _) | base64::DecodeError::InvalidLastSymbol(offset, _) => {
             *offset
