@@ -32,13 +32,21 @@ mod coordinate;
 mod event;
 mod health;
 mod intention;
+mod keeper;
 mod kv;
+pub mod lock;
 mod operator;
 mod query;
+pub mod retry;
+pub mod semaphore;
 mod session;
 mod snapshot;
 mod status;
 mod txn;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -56,6 +64,7 @@ pub use error::{ClientError, ConfigError};
 pub use event::Events;
 pub use health::Health;
 pub use intention::Intentions;
+pub use keeper::SessionKeeper;
 pub use kv::Kv;
 pub use operator::{Operator, ServiceUsage, UsageReport};
 pub use options::{Answer, Consistency, QueryMeta, QueryOptions, WriteOptions};

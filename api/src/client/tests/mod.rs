@@ -1,0 +1,5 @@
+mod locks;
+mod requests;
+mod server;
+mod store;
+mod watching;
