@@ -25,6 +25,7 @@ pub mod intention;
 pub mod kv;
 mod names;
 pub mod query;
+mod radix;
 pub mod session;
 pub mod snapshot;
 mod sorted;

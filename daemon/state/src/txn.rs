@@ -185,18 +185,18 @@ impl Writer {
         if matches!(verb, KvVerb::Delete | KvVerb::DeleteCas | KvVerb::DeleteTree) {
             return Ok(None);
         }
-        let entry = self.tables.kv.get(op.key.as_slice());
+        let entry = self.tables.kv.entries.get(op.key.as_slice());
         Ok(entry.map(|entry| TxnResult::Kv(without_value(entry))))
     }
 
     fn txn_kv_read(&self, op: &TxnKvOp, verb: KvVerb, results: &mut Vec<TxnResult>) -> OpResult {
         if verb == KvVerb::GetTree {
-            let entries = self.tables.kv.under(op.key.as_slice());
+            let entries = self.tables.kv.entries.under(op.key.as_slice());
             results.extend(entries.map(|entry| TxnResult::Kv(KvPair::clone(entry))));
             return Ok(None);
         }
         let key = op.key.as_text().into_owned();
-        let Some(entry) = self.tables.kv.get(op.key.as_slice()) else {
+        let Some(entry) = self.tables.kv.entries.get(op.key.as_slice()) else {
             return match verb {
                 KvVerb::CheckNotExists => Ok(None),
                 KvVerb::CheckIndex => Err(OpError::CheckMissing { what: "index", key }),

@@ -134,7 +134,7 @@ impl WatchSet {
 pub(crate) struct Changes {
     tables: u32,
     keys: Vec<Arc<KvPair>>,
-    /// Keys that changed in ways no entry stands for: tombstones left by recursive deletes.
+    /// Services and nodes.
     topics: Vec<Topic>,
 }
 

@@ -12,7 +12,7 @@ impl Version {
     /// One entry. The index is the entry's, or the table's while there is none: then any write may be the one that
     /// creates it.
     pub fn kv_get(&self, key: &[u8], watch: &mut WatchSet) -> (u64, Option<&Arc<KvPair>>) {
-        match self.tables.kv.get(key) {
+        match self.tables.kv.entries.get(key) {
             Some(entry) => {
                 watch.add(Topic::key(key));
                 (entry.modify_index.max(1), Some(entry))
@@ -24,7 +24,7 @@ impl Version {
     /// All entries whose keys start with `prefix`, in byte order. The index is the latest change or remembered delete
     /// under the prefix, or the table's if there is neither or the prefix is empty.
     pub fn kv_list<'a>(&'a self, prefix: &'a [u8], watch: &mut WatchSet) -> (u64, Vec<&'a Arc<KvPair>>) {
-        let entries: Vec<_> = self.tables.kv.under(prefix).collect();
+        let entries: Vec<_> = self.tables.kv.entries.under(prefix).collect();
         let last_write = entries.iter().map(|entry| entry.modify_index).max().unwrap_or(0);
         (self.kv_prefix_index(prefix, last_write, watch), entries)
     }
@@ -39,7 +39,7 @@ impl Version {
     ) -> (u64, Vec<&'a [u8]>) {
         let mut keys: Vec<&[u8]> = Vec::new();
         let mut last_write = 0;
-        for entry in self.tables.kv.under(prefix) {
+        for entry in self.tables.kv.entries.under(prefix) {
             last_write = entry.modify_index.max(last_write);
             let key = cut(entry.key.as_slice(), prefix.len(), separator);
             if keys.last() != Some(&key) {
@@ -63,7 +63,7 @@ impl Version {
 
     /// Index of the oldest tombstone, if any is left to reap.
     pub fn oldest_tombstone(&self) -> Option<u64> {
-        self.tables.kv.tombstones.values().copied().min()
+        self.tables.kv.tombstones.iter().map(|stone| stone.index).min()
     }
 
     fn kv_table(&self, watch: &mut WatchSet) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use consul_api::types::bytes::Key;
 use consul_api::types::kv::{KvPair, KvVerb};
 
-use super::Slot;
+use super::Tombstone;
 use crate::command::{KvCommand, Reply};
 use crate::error::ApplyError;
 use crate::id::Uuid;
@@ -59,7 +59,8 @@ impl Writer {
     }
 
     pub(crate) fn kv_cas(&mut self, command: &KvCommand) -> bool {
-        let current = self.tables.kv.get(command.key.as_slice()).map_or(0, |entry| entry.modify_index);
+        let current =
+            self.tables.kv.entries.get(command.key.as_slice()).map_or(0, |entry| entry.modify_index);
         let matches = current == command.index && (current > 0 || !self.kv_exists(&command.key));
         if matches {
             self.put(command, Lock::Keep);
@@ -72,7 +73,7 @@ impl Writer {
             return Err(ApplyError::MissingSession);
         }
         let session = self.live_session(&command.session)?;
-        let lock_index = match self.tables.kv.get(command.key.as_slice()) {
+        let lock_index = match self.tables.kv.entries.get(command.key.as_slice()) {
             None => 1,
             Some(entry) if entry.session == session => entry.lock_index,
             Some(entry) if !entry.session.is_empty() => return Ok(false),
@@ -86,7 +87,7 @@ impl Writer {
         if command.session.is_empty() {
             return Err(ApplyError::MissingSession);
         }
-        let Some(entry) = self.tables.kv.get(command.key.as_slice()) else { return Ok(false) };
+        let Some(entry) = self.tables.kv.entries.get(command.key.as_slice()) else { return Ok(false) };
         if !entry.session.eq_ignore_ascii_case(&command.session) {
             return Ok(false);
         }
@@ -105,7 +106,7 @@ impl Writer {
 
     /// True if the entry had this modify index and is gone now, or never was.
     pub(crate) fn kv_delete_cas(&mut self, key: &[u8], index: u64) -> bool {
-        match self.tables.kv.get(key) {
+        match self.tables.kv.entries.get(key) {
             None => true,
             Some(entry) if entry.modify_index != index => false,
             Some(_) => {
@@ -118,7 +119,7 @@ impl Writer {
     /// One tombstone at the prefix stands for all keys under it, and none at all when everything goes: the index of
     /// the empty prefix is the table's.
     pub(crate) fn kv_delete_tree(&mut self, prefix: &[u8]) {
-        let doomed: Vec<Arc<KvPair>> = self.tables.kv.under(prefix).cloned().collect();
+        let doomed: Vec<Arc<KvPair>> = self.tables.kv.entries.under(prefix).cloned().collect();
         if doomed.is_empty() {
             return;
         }
@@ -132,19 +133,11 @@ impl Writer {
     }
 
     pub(crate) fn reap_tombstones(&mut self, index: u64) -> Reply {
-        let due: Vec<Arc<[u8]>> = self
-            .tables
-            .kv
-            .tombstones
-            .iter()
-            .filter(|(_, at)| **at <= index)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let stones = self.tables.kv.tombstones.iter();
+        let due: Vec<Arc<Tombstone>> = stones.filter(|stone| stone.index <= index).cloned().collect();
         if !due.is_empty() {
             let table = Arc::make_mut(&mut self.tables.kv);
-            for key in due {
-                table.tombstones.remove(&key);
-            }
+            due.iter().for_each(|stone| drop(table.tombstones.remove(stone.key.as_slice())));
         }
         Reply::Done
     }
@@ -158,7 +151,7 @@ impl Writer {
                 self.kv_delete(key.as_slice());
                 continue;
             }
-            let Some(entry) = self.tables.kv.get(key.as_slice()) else { continue };
+            let Some(entry) = self.tables.kv.entries.get(key.as_slice()) else { continue };
             let released =
                 KvPair { session: String::new(), modify_index: self.index, ..KvPair::clone(entry) };
             self.store_entry(released);
@@ -167,12 +160,12 @@ impl Writer {
     }
 
     fn kv_exists(&self, key: &Key) -> bool {
-        self.tables.kv.get(key.as_slice()).is_some()
+        self.tables.kv.entries.get(key.as_slice()).is_some()
     }
 
     /// Writes value and flags unless that changes nothing: an equal write wakes nobody and moves no index.
     fn put(&mut self, command: &KvCommand, lock: Lock) {
-        let existing = self.tables.kv.get(command.key.as_slice());
+        let existing = self.tables.kv.entries.get(command.key.as_slice());
         let (session, lock_index) = match lock {
             Lock::Keep => (existing.map(|entry| entry.session.clone()).unwrap_or_default(), 0),
             Lock::Set { session, lock_index } => (session, lock_index),
@@ -204,8 +197,8 @@ impl Writer {
     fn store_entry(&mut self, entry: KvPair) {
         let entry = Arc::new(entry);
         let table = Arc::make_mut(&mut self.tables.kv);
-        let before = table.entries.insert(Slot(Arc::clone(&entry)));
-        let holder_before = before.as_ref().map_or("", |slot| slot.0.session.as_str());
+        let before = table.entries.insert(Arc::clone(&entry));
+        let holder_before = before.as_ref().map_or("", |before| before.session.as_str());
         if holder_before != entry.session {
             table.forget_holder(holder_before, entry.key.as_slice());
             table.note_holder(&entry);
@@ -215,16 +208,17 @@ impl Writer {
     }
 
     fn remove_entry(&mut self, key: &[u8]) -> Option<Arc<KvPair>> {
-        self.tables.kv.get(key)?;
+        self.tables.kv.entries.get(key)?;
         let table = Arc::make_mut(&mut self.tables.kv);
-        let Slot(entry) = table.entries.remove(key)?;
+        let entry = table.entries.remove(key)?;
         table.forget_holder(&entry.session, key);
         self.changes.key(Arc::clone(&entry));
         Some(entry)
     }
 
     fn bury(&mut self, key: &[u8]) {
-        Arc::make_mut(&mut self.tables.kv).tombstones.insert(key.into(), self.index);
+        let stone = Arc::new(Tombstone { key: Key::from(key), index: self.index });
+        Arc::make_mut(&mut self.tables.kv).tombstones.insert(stone);
         self.effects.tombstone = true;
         self.touch(Table::Tombstones);
     }

@@ -18,7 +18,7 @@ use super::{OpaqueRecord, Restored, SnapshotError};
 use crate::acl::{policy_hash, role_hash, token_hash};
 use crate::catalog::NodeEntry;
 use crate::id::{Uuid, UuidError};
-use crate::kv::Slot;
+use crate::kv::Tombstone;
 use crate::names;
 use crate::table::Table;
 use crate::version::Version;
@@ -179,7 +179,7 @@ impl Builder {
             return Err(invalid(record, "the entry has no key"));
         }
         let table = Arc::make_mut(&mut self.writer.tables.kv);
-        if let Some(Slot(before)) = table.entries.insert(Slot(Arc::clone(&entry))) {
+        if let Some(before) = table.entries.insert(Arc::clone(&entry)) {
             table.forget_holder(&before.session, before.key.as_slice());
         }
         table.note_holder(&entry);
@@ -190,7 +190,7 @@ impl Builder {
     fn tombstone(&mut self, record: &Record<'_>) -> Result<(), SnapshotError> {
         let stone: KvPair = record.decode()?;
         let table = Arc::make_mut(&mut self.writer.tables.kv);
-        table.tombstones.insert(stone.key.as_slice().into(), stone.modify_index);
+        table.tombstones.insert(Arc::new(Tombstone { key: stone.key, index: stone.modify_index }));
         self.raise(Table::Tombstones, stone.modify_index);
         Ok(())
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use consul_api::snapshot::records::{RecordType, RecordWriter, StateHeader};
-use consul_api::types::bytes::Key;
 use consul_api::types::kv::KvPair;
 use serde::Serialize;
 
@@ -96,9 +95,9 @@ fn acl(out: &mut Output<'_>, version: &Version) -> io::Result<()> {
 
 fn key_values(out: &mut Output<'_>, version: &Version) -> io::Result<()> {
     let kv = &version.tables.kv;
-    out.put_all(RecordType::KVS, kv.entries.iter().map(|slot| &slot.0))?;
-    for (key, index) in kv.tombstones.iter() {
-        let stone = KvPair { key: Key::from(&**key), modify_index: *index, ..KvPair::default() };
+    out.put_all(RecordType::KVS, kv.entries.iter())?;
+    for stone in kv.tombstones.iter() {
+        let stone = KvPair { key: stone.key.clone(), modify_index: stone.index, ..KvPair::default() };
         out.put(RecordType::TOMBSTONE, &stone)?;
     }
     Ok(())

@@ -2,8 +2,10 @@
 
 mod catalog;
 mod kv;
+mod query;
 mod session;
 mod snapshot;
 mod support;
+mod tables;
 mod txn;
 mod watch;
