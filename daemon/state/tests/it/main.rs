@@ -2,6 +2,7 @@
 
 mod catalog;
 mod kv;
+mod model;
 mod query;
 mod session;
 mod snapshot;
