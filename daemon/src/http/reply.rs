@@ -131,11 +131,8 @@ impl Reply {
         }
     }
 
-    /// Compresses a body if the client takes gzip.
-    pub fn compress(&mut self, request_headers: &HeaderMap) {
-        if !accepts_gzip(request_headers) {
-            return;
-        }
+    /// Compresses the body with gzip, if there is one.
+    pub fn compress(&mut self) {
         self.content = match std::mem::replace(&mut self.content, Content::Empty) {
             Content::Full(bytes) if !bytes.is_empty() => match gzip(&bytes) {
                 Ok(packed) => Content::Full(packed),
@@ -176,8 +173,8 @@ impl Reply {
     }
 }
 
-/// `gzip` is listed and not with a weight of zero. A wildcard does not count.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+/// Does the client take gzip? It must be listed, and not with a weight of zero. A wildcard does not count.
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let Some(list) = headers.get(http::header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else {
         return false;
     };

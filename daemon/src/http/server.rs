@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, VARY};
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{Method, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use super::connections::{Admission, Connections, Refusal, Source};
 use super::failure::Failure;
 use super::params::Params;
 use super::path::{self, Cleaned};
-use super::reply::{Body, MetaHeaders, Reply};
+use super::reply::{self, Body, MetaHeaders, Reply};
 use super::request::{Peer, Request};
 use super::route::{FailureMeta, Found, Route, Router};
 use super::settings::HttpSettings;
@@ -171,6 +171,7 @@ impl HttpServer {
             Found::Nothing => return bare(StatusCode::NOT_FOUND),
         };
         let started = Instant::now();
+        let compress = reply::accepts_gzip(&parts.headers);
         let mut reply = match refuse_early(&settings, route, &path, &parts.method, peer) {
             Some(reply) => reply,
             None => match Params::parse(parts.uri.query()) {
@@ -181,7 +182,7 @@ impl HttpServer {
                         rest: rest.into(),
                         pretty: settings.always_pretty || params.has("pretty"),
                         params,
-                        headers: parts.headers.clone(),
+                        headers: parts.headers,
                         body,
                         peer,
                     };
@@ -192,7 +193,7 @@ impl HttpServer {
         };
         self.metrics.observe(index, &parts.method, started.elapsed());
         log_finished(&parts.method, &parts.uri, peer, started);
-        finish(&mut reply, &self.agent.http.load(), &parts.headers);
+        finish(&mut reply, &self.agent.http.load(), compress);
         reply.into_response()
     }
 
@@ -251,8 +252,10 @@ fn refuse_early(
 }
 
 /// Headers and compression of every API answer.
-fn finish(reply: &mut Reply, settings: &HttpSettings, request_headers: &HeaderMap) {
-    reply.compress(request_headers);
+fn finish(reply: &mut Reply, settings: &HttpSettings, compress: bool) {
+    if compress {
+        reply.compress();
+    }
     reply.headers.push((VARY, HeaderValue::from_static("Accept-Encoding")));
     let policy = HeaderName::from_static("x-consul-default-acl-policy");
     reply.headers.push((policy, HeaderValue::from_static(settings.default_policy)));
