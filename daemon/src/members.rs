@@ -159,7 +159,8 @@ impl Members for Alone {
         }
         // Tagged addresses and metadata are the node's own agent's to write, perhaps at this very moment.
         let known = server.store.version().node(&registration.node).map(|entry| entry.node.clone());
-        let moved = known.is_some_and(|node| node.address != registration.address || node.id != registration.id);
+        let moved =
+            known.is_some_and(|node| node.address != registration.address || node.id != registration.id);
         let request = RegisterRequest { skip_node_update: !moved, ..registration };
         server.propose(&Command::Register(Box::new(request))).await?.reply?;
         info!(target: "agent.server", member = %self.member.node_name, "member joined, marking health alive");

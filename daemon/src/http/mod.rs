@@ -5,6 +5,7 @@
 //! (`reply`), errors (`failure`). An endpoint file under `endpoints` holds only what is peculiar to it.
 
 pub mod agent_view;
+pub mod body;
 pub mod connections;
 pub mod decode;
 pub mod endpoints;

@@ -1,25 +1,18 @@
 //! Answers, and how they become bytes.
 
 use std::io::Write as _;
-use std::pin::Pin;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::Stream;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::Frame;
 use serde::Serialize;
 
+pub use super::body::{Body, BodyStream};
 use super::failure::Failure;
 use super::request::Request;
 use crate::rpc::ReadMeta;
-
-pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
-pub type BodyStream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
 pub enum Content {
     Empty,
@@ -152,12 +145,9 @@ impl Reply {
 
     pub fn into_response(self) -> Response<Body> {
         let body = match self.content {
-            Content::Empty => Empty::new().map_err(|never| match never {}).boxed_unsync(),
-            Content::Full(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-            Content::Stream(stream) => {
-                use futures::StreamExt as _;
-                StreamBody::new(stream.map(|part| part.map(Frame::data))).boxed_unsync()
-            }
+            Content::Empty => Body::Whole(None),
+            Content::Full(bytes) => Body::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())),
+            Content::Stream(stream) => Body::Stream(stream),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
