@@ -148,6 +148,13 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::AclCommand;
+    use crate::autopilot::AutopilotCommand;
+    use crate::config_entry::ConfigEntryCommand;
+    use crate::intention::IntentionCommand;
+    use crate::query::QueryCommand;
+    use crate::txn::TxnCommand;
+    use consul_api::types::request::{DeregisterRequest, RegisterRequest};
     use consul_api::types::session::Session;
     use proptest::prelude::*;
 
@@ -171,6 +178,77 @@ mod tests {
         round_trip(&Command::Kv(lock));
         round_trip(&Command::SessionCreate(Session { node: "n".to_owned(), ..Session::default() }));
         round_trip(&Command::TombstoneReap { index: 9 });
+    }
+
+    #[test]
+    fn documents_with_everything_in_them_survive_the_log() {
+        use consul_api::types::{
+            acl, catalog, config_entry, coordinate, health, intention, operator, query, txn,
+        };
+        let map =
+            |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap();
+        let service = catalog::NodeService {
+            tags: Some(vec!["a".to_owned()]),
+            meta: Some([("k".to_owned(), "v".to_owned())].into()),
+            weights: Some(catalog::Weights { passing: 2, warning: 0 }),
+            proxy: catalog::ProxyConfig {
+                config: Some(map(r#"{"deep":{"list":[1,-2,1.5,null,true,"t"]}}"#)),
+                upstreams: Some(vec![catalog::Upstream::default()]),
+                ..catalog::ProxyConfig::default()
+            },
+            ..catalog::NodeService::default()
+        };
+        let check = health::HealthCheck {
+            definition: health::HealthCheckDefinition {
+                interval: consul_api::types::duration::GoDuration::from_secs(10),
+                header: Some([("h".to_owned(), vec!["x".to_owned()])].into()),
+                ..health::HealthCheckDefinition::default()
+            },
+            ..health::HealthCheck::default()
+        };
+        let op = txn::TxnOp {
+            kv: Some(txn::TxnKvOp {
+                key: vec![0xff].into(),
+                value: vec![0, 0xff].into(),
+                ..txn::TxnKvOp::default()
+            }),
+            check: Some(txn::TxnCheckOp { verb: "set".to_owned(), check: check.clone() }),
+            ..txn::TxnOp::default()
+        };
+        let token = acl::AclToken {
+            expiration_time: Some(consul_api::types::time::GoTime::from_unix(1_700_000_000, 5)),
+            policies: Some(vec![acl::AclLink::default()]),
+            hash: vec![0xff; 32].into(),
+            ..acl::AclToken::default()
+        };
+        let entry = config_entry::ConfigEntry {
+            kind: "service-resolver".to_owned(),
+            fields: map(r#"{"ConnectTimeout":"15s","Subsets":{"v1":{"OnlyPassing":false}}}"#),
+            ..config_entry::ConfigEntry::default()
+        };
+        let method =
+            acl::AclAuthMethod { config: Some(map(r#"{"a":{"b":[1]}}"#)), ..acl::AclAuthMethod::default() };
+        let coordinate = coordinate::NodeCoordinate {
+            coord: Some(coordinate::Coordinate::default()),
+            ..coordinate::NodeCoordinate::default()
+        };
+        let request =
+            RegisterRequest { service: Some(service), check: Some(check), ..RegisterRequest::default() };
+        for command in [
+            Command::Register(Box::new(request)),
+            Command::Deregister(DeregisterRequest::default()),
+            Command::Txn(TxnCommand { ops: vec![op], lock_delayed: vec![3] }),
+            Command::Coordinates(vec![coordinate]),
+            Command::PreparedQuery(QueryCommand::Set(Box::default())),
+            Command::ConfigEntry(ConfigEntryCommand::Set { entry: Box::new(entry), cas: Some(7) }),
+            Command::Intention(IntentionCommand::Set(Box::default())),
+            Command::Acl(AclCommand::Bootstrap { token: Box::new(token), reset_index: 9 }),
+            Command::Acl(AclCommand::SetAuthMethods(vec![method])),
+            Command::Autopilot(AutopilotCommand { config: operator::AutopilotConfig::default(), cas: None }),
+            Command::SessionDestroy { id: "x".to_owned() },
+        ] {
+            round_trip(&command);
+        }
     }
 
     #[test]
