@@ -58,7 +58,10 @@ impl LocalMember {
     pub fn wan(&self) -> Option<Member> {
         let port = self.serf_wan_port?;
         let name = format!("{}.{}", self.node_name, self.datacenter);
-        Some(Member { name, port, ..self.lan(true) })
+        let mut member = Member { name, port, ..self.lan(true) };
+        // It tells members of the LAN how to get here.
+        member.tags.remove("wan_join_port");
+        Some(member)
     }
 
     fn tags(&self, is_server: bool) -> BTreeMap<String, String> {

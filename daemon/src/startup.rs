@@ -271,7 +271,7 @@ fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember {
         server_port: config.ports.server,
         serf_lan_port: config.ports.serf_lan,
         serf_wan_port: config.ports.serf_wan.filter(|_| config.server),
-        bootstrap: config.dev_mode || config.bootstrap.is_alone(),
+        bootstrap: config.bootstrap.is_alone(),
         acls_enabled: config.acl.enabled,
     }
 }

@@ -32,12 +32,14 @@ pub fn of(agent: &Agent) -> Stats {
 
 fn local(agent: &Agent) -> Section {
     agent.services.book.read(|state| {
-        let of_kind = |wanted: fn(&str) -> bool| {
-            state.checks().filter(|entry| entry.definition.is_some() && wanted(&entry.check.r#type)).count()
-        };
+        let (mut ttls, mut monitors) = (0_usize, 0_usize);
+        for definition in state.checks().filter_map(|entry| entry.definition.as_ref()) {
+            ttls += usize::from(!definition.ttl.is_zero());
+            monitors += usize::from(!definition.interval.is_zero());
+        }
         Section::from([
-            ("check_monitors", of_kind(|kind| kind != "ttl" && kind != "alias").to_string()),
-            ("check_ttls", of_kind(|kind| kind == "ttl").to_string()),
+            ("check_monitors", monitors.to_string()),
+            ("check_ttls", ttls.to_string()),
             ("checks", state.checks().count().to_string()),
             ("services", state.services().count().to_string()),
         ])

@@ -153,8 +153,19 @@ impl Services {
         spec: Arc<CheckSpec>,
         how: &Registration,
     ) -> Result<(), ServiceError> {
-        let entry =
-            new_check(&self.settings.node, &definition, spec.kind.type_name(), how.token.clone(), how.source);
+        let type_name = spec.kind.type_name();
+        self.add_check_as(type_name, definition, spec, how)
+    }
+
+    /// The same under another name of its type.
+    pub(super) fn add_check_as(
+        &self,
+        type_name: &str,
+        definition: CheckDefinition,
+        spec: Arc<CheckSpec>,
+        how: &Registration,
+    ) -> Result<(), ServiceError> {
+        let entry = new_check(&self.settings.node, &definition, type_name, how.token.clone(), how.source);
         if how.source == Source::Remote {
             let saved = SavedCheck {
                 check: entry.check.clone(),

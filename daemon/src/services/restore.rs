@@ -90,7 +90,8 @@ impl Services {
                 source: Source::Local,
                 replace_checks: false,
             };
-            self.add_check(check, spec, &how)?;
+            // Agents have never named the type of checks that stand outside a service in a file.
+            self.add_check_as("", check, spec, &how)?;
         }
         self.remove_undefined(&kept_services, &kept_checks)
     }
