@@ -6,8 +6,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consul_api::types::bytes::Blob;
-use serde::Deserialize;
+use consul_api::remote_exec::{Call, Job, NOT_STARTED, OUTPUT_MAX};
 use tempfile::TempPath;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -18,87 +17,35 @@ use crate::child::{Child, Event, Program};
 use crate::rpc::kv::KvGet;
 use crate::rpc::{Consistency, ReadOptions, RpcError};
 
-/// Most bytes of output in one key.
-const CHUNK_MAX: usize = 4096;
 /// Output is sent once nothing was added to it for this long.
 const IDLE: Duration = Duration::from_millis(500);
 /// Bounds on the pause between signs of life; the caller gives up after twice its own.
 const WAIT_MIN: Duration = Duration::from_millis(500);
 const WAIT_MAX: Duration = Duration::from_secs(600);
-/// Exit code of a job that could not be started.
-const NOT_STARTED: i32 = 255;
 
-/// Where the parts of a job are in the KV store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The caller's session, under which everything is written so that it goes with the session.
-    pub session: String,
-    root: String,
-    node: String,
+/// The pause between signs of life that a job asks for.
+fn pause(job: &Job) -> Duration {
+    Duration::from_nanos(u64::try_from(job.wait.0).unwrap_or(0)).clamp(WAIT_MIN, WAIT_MAX)
 }
 
-impl Place {
-    pub fn new(prefix: &str, session: String, node: &str) -> Self {
-        let prefix = prefix.trim_matches('/');
-        let root = if prefix.is_empty() { session.clone() } else { format!("{prefix}/{session}") };
-        Self { root, session, node: node.to_owned() }
-    }
-
-    pub fn job(&self) -> String {
-        format!("{}/job", self.root)
-    }
-
-    pub fn ack(&self) -> String {
-        format!("{}/{}/ack", self.root, self.node)
-    }
-
-    /// Keys of output sort in the order it was written.
-    pub fn output(&self, number: u32) -> String {
-        format!("{}/{}/out/{number:05x}", self.root, self.node)
-    }
-
-    pub fn exit(&self) -> String {
-        format!("{}/{}/exit", self.root, self.node)
-    }
-}
-
-/// What the caller stored.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct Job {
-    /// A shell command line.
-    command: String,
-    /// A program and its arguments, which win over the command.
-    args: Vec<String>,
-    /// A file to run, which wins over the command too.
-    script: Blob,
-    /// Nanoseconds without output after which the caller wants a sign of life.
-    wait: i64,
-}
-
-impl Job {
-    fn wait(&self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.wait).unwrap_or(0)).clamp(WAIT_MIN, WAIT_MAX)
-    }
-}
-
-pub async fn run(agent: &Arc<Agent>, place: &Place) {
-    let job = match read_job(agent, place).await {
+/// Runs the job of a call and reports on it.
+pub async fn run(agent: &Arc<Agent>, call: &Call) {
+    let job = match read_job(agent, call).await {
         Ok(job) => job,
         Err(failure) => {
-            warn!(target: "agent", key = %place.job(), error = %failure, "failed to get remote exec job");
+            warn!(target: "agent", key = %call.job_key(), error = %failure, "failed to get remote exec job");
             return;
         }
     };
-    let mut upload = Uploader::new(agent, place);
+    let mut upload = Uploader::new(agent, call);
     if upload.ack().await.is_err() {
         return;
     }
-    info!(target: "agent", session = %place.session, "running remote exec job");
+    info!(target: "agent", session = %call.session, "running remote exec job");
     let code = match execute(&job, &mut upload).await {
         Ok(status) => exit_code(status),
         Err(failure) => {
-            warn!(target: "agent", session = %place.session, error = %failure, "failed to start remote exec");
+            warn!(target: "agent", session = %call.session, error = %failure, "failed to start remote exec");
             NOT_STARTED
         }
     };
@@ -107,8 +54,8 @@ pub async fn run(agent: &Arc<Agent>, place: &Place) {
 }
 
 /// Any server's answer first: most often it has the job already, and the leader is spared the rush.
-async fn read_job(agent: &Agent, place: &Place) -> anyhow::Result<Job> {
-    let read = KvGet { key: place.job().into_bytes().into() };
+async fn read_job(agent: &Agent, call: &Call) -> anyhow::Result<Job> {
+    let read = KvGet { key: call.job_key().into_bytes().into() };
     for consistency in [Consistency::Stale { max: None }, Consistency::Consistent] {
         let options =
             ReadOptions { token: agent.own_token(), consistency, explicit: true, ..ReadOptions::default() };
@@ -129,7 +76,7 @@ async fn execute(job: &Job, upload: &mut Uploader<'_>) -> anyhow::Result<ExitSta
     // The file must stay until the job has ended.
     let (program, _script) = program(job)?;
     let child = Child::start(&program, &[], None)?;
-    Ok(follow(child, job.wait(), upload).await)
+    Ok(follow(child, pause(job), upload).await)
 }
 
 fn program(job: &Job) -> anyhow::Result<(Program, Option<TempPath>)> {
@@ -155,11 +102,11 @@ fn write_script(script: &[u8]) -> std::io::Result<TempPath> {
 /// Sends output as it comes, and signs of life while none does. Once the caller is gone, output is dropped: what was
 /// started is not cut off in the middle.
 async fn follow(mut child: Child, wait: Duration, upload: &mut Uploader<'_>) -> ExitStatus {
-    let mut chunk = vec![0; CHUNK_MAX];
-    let mut pending: Vec<u8> = Vec::with_capacity(CHUNK_MAX);
+    let mut chunk = vec![0; OUTPUT_MAX];
+    let mut pending: Vec<u8> = Vec::with_capacity(OUTPUT_MAX);
     let mut due = Instant::now() + wait;
     loop {
-        let room = CHUNK_MAX - pending.len();
+        let room = OUTPUT_MAX - pending.len();
         let event = tokio::select! {
             event = child.next(&mut chunk[..room]) => Some(event),
             () = tokio::time::sleep_until(due), if !upload.is_lost() => None,
@@ -167,7 +114,7 @@ async fn follow(mut child: Child, wait: Duration, upload: &mut Uploader<'_>) -> 
         let exited = match event {
             Some(Event::Output(length)) => {
                 pending.extend_from_slice(chunk.get(..length).unwrap_or_default());
-                if pending.len() < CHUNK_MAX {
+                if pending.len() < OUTPUT_MAX {
                     due = Instant::now() + IDLE;
                     continue;
                 }
@@ -225,9 +172,9 @@ mod tests {
 
     #[test]
     fn the_pause_between_signs_of_life_is_bounded() {
-        assert_eq!(job("{}").wait(), WAIT_MIN);
-        assert_eq!(job(r#"{"Wait":2000000000}"#).wait(), Duration::from_secs(2));
-        assert_eq!(job(r#"{"Wait":9223372036854775807}"#).wait(), WAIT_MAX);
-        assert_eq!(job(r#"{"Wait":-1}"#).wait(), WAIT_MIN);
+        assert_eq!(pause(&job("{}")), WAIT_MIN);
+        assert_eq!(pause(&job(r#"{"Wait":2000000000}"#)), Duration::from_secs(2));
+        assert_eq!(pause(&job(r#"{"Wait":9223372036854775807}"#)), WAIT_MAX);
+        assert_eq!(pause(&job(r#"{"Wait":-1}"#)), WAIT_MIN);
     }
 }

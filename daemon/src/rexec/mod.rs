@@ -8,17 +8,15 @@ mod upload;
 
 use std::sync::Arc;
 
+use consul_api::remote_exec::Call;
+pub use consul_api::remote_exec::EVENT;
 use consul_api::types::event::UserEvent;
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::agent::Agent;
-use job::Place;
 
-/// Name of the event that announces a job.
-pub const EVENT: &str = "_rexec";
 /// Jobs that run at a time; one more is refused, because its caller waits a few seconds at most.
 const JOBS_MAX: usize = 32;
 
@@ -34,14 +32,6 @@ impl Default for RemoteExec {
     }
 }
 
-/// What the event says: where the job is.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct Announcement {
-    prefix: String,
-    session: String,
-}
-
 impl RemoteExec {
     /// Runs the job that `event` announces, in the background.
     pub fn accept(&self, agent: &Arc<Agent>, event: &UserEvent) {
@@ -50,7 +40,7 @@ impl RemoteExec {
             return;
         }
         debug!(target: "agent", event_id = %event.id, "received remote exec event");
-        let Some(place) = place(event, agent.node_name()) else {
+        let Some(call) = announced(event) else {
             warn!(target: "agent", event_id = %event.id, "failed to decode remote exec event");
             return;
         };
@@ -63,7 +53,7 @@ impl RemoteExec {
             let _slot = slot;
             tokio::select! {
                 () = agent.stop.cancelled() => {}
-                () = job::run(&agent, &place) => {}
+                () = job::run(&agent, &call) => {}
             }
         });
     }
@@ -75,40 +65,32 @@ impl RemoteExec {
     }
 }
 
-fn place(event: &UserEvent, node: &str) -> Option<Place> {
-    let announcement: Announcement = serde_json::from_slice(event.payload.as_slice()).ok()?;
-    if announcement.session.is_empty() {
-        return None;
-    }
-    Some(Place::new(&announcement.prefix, announcement.session, node))
+/// Where the job is. Slashes at the end of the prefix were never part of the keys.
+fn announced(event: &UserEvent) -> Option<Call> {
+    let call: Call = serde_json::from_slice(event.payload.as_slice()).ok()?;
+    let prefix = call.prefix.trim_end_matches('/').to_owned();
+    (!call.session.is_empty()).then_some(Call { prefix, ..call })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn announced(payload: &str) -> Option<Place> {
+    fn job_key(payload: &str) -> Option<String> {
         let event = UserEvent { payload: payload.into(), ..UserEvent::default() };
-        place(&event, "n1")
+        announced(&event).map(|call| call.job_key())
     }
 
     #[test]
     fn the_event_says_where_the_job_is() {
-        let place = announced(r#"{"Prefix":"_rexec","Session":"s-1"}"#).unwrap();
-        assert_eq!(
-            (place.job().as_str(), place.output(31).as_str()),
-            ("_rexec/s-1/job", "_rexec/s-1/n1/out/0001f")
-        );
-        assert_eq!(
-            (place.ack().as_str(), place.exit().as_str()),
-            ("_rexec/s-1/n1/ack", "_rexec/s-1/n1/exit")
-        );
+        assert_eq!(job_key(r#"{"Prefix":"_rexec","Session":"s-1"}"#).as_deref(), Some("_rexec/s-1/job"));
+        assert_eq!(job_key(r#"{"Prefix":"a/","Session":"s-1"}"#).as_deref(), Some("a/s-1/job"));
     }
 
     #[test]
     fn other_payloads_announce_nothing() {
-        assert!(announced("").is_none());
-        assert!(announced("[]").is_none());
-        assert!(announced(r#"{"Prefix":"_rexec"}"#).is_none());
+        for payload in ["", "[]", r#"{"Prefix":"_rexec"}"#] {
+            assert_eq!(job_key(payload), None, "{payload}");
+        }
     }
 }

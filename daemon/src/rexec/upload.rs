@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use consul_api::remote_exec::Call;
 use consul_api::types::bytes::Blob;
 use consul_api::types::kv::{KvPair, KvVerb};
 use tracing::warn;
 
-use super::job::Place;
 use crate::agent::Agent;
 use crate::rpc::WriteOptions;
 use crate::rpc::kv::KvWrite;
@@ -22,14 +22,14 @@ pub struct Lost;
 
 pub struct Uploader<'a> {
     agent: &'a Arc<Agent>,
-    place: &'a Place,
+    call: &'a Call,
     chunks: u32,
     lost: bool,
 }
 
 impl<'a> Uploader<'a> {
-    pub fn new(agent: &'a Arc<Agent>, place: &'a Place) -> Self {
-        Self { agent, place, chunks: 0, lost: false }
+    pub fn new(agent: &'a Arc<Agent>, call: &'a Call) -> Self {
+        Self { agent, call, chunks: 0, lost: false }
     }
 
     pub fn is_lost(&self) -> bool {
@@ -37,18 +37,18 @@ impl<'a> Uploader<'a> {
     }
 
     pub async fn ack(&mut self) -> Result<(), Lost> {
-        self.write(self.place.ack(), &[]).await
+        self.write(self.call.ack_key(self.agent.node_name()), &[]).await
     }
 
     /// The next part of the output; an empty one is a sign of life.
     pub async fn output(&mut self, part: &[u8]) -> Result<(), Lost> {
-        let key = self.place.output(self.chunks);
+        let key = self.call.output_key(self.agent.node_name(), self.chunks);
         self.chunks = self.chunks.saturating_add(1);
         self.write(key, part).await
     }
 
     pub async fn exit(&mut self, code: i32) -> Result<(), Lost> {
-        self.write(self.place.exit(), code.to_string().as_bytes()).await
+        self.write(self.call.exit_key(self.agent.node_name()), code.to_string().as_bytes()).await
     }
 
     async fn write(&mut self, key: String, value: &[u8]) -> Result<(), Lost> {
@@ -59,7 +59,7 @@ impl<'a> Uploader<'a> {
             let entry = KvPair {
                 key: key.clone().into_bytes().into(),
                 value: Blob::from(value),
-                session: self.place.session.clone(),
+                session: self.call.session.clone(),
                 ..KvPair::default()
             };
             let options = WriteOptions { datacenter: String::new(), token: self.agent.own_token() };
