@@ -1,6 +1,5 @@
 //! The path of a read.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,43 +48,40 @@ pub enum Evaluated<T> {
 }
 
 /// Blocks until there is an answer. The future holds the request and one registration, not the answer.
-pub fn block<'a, R: Read>(
-    store: &'a Arc<Store>,
-    request: &'a R,
-    options: &'a ReadOptions,
-    authorizer: &'a Authorizer,
-) -> impl Future<Output = Result<(ReadMeta, R::Reply), RpcError>> + Send + 'a {
-    async move {
-        let mut first = true;
-        let mut deadline = None;
-        let mut expired = false;
-        let mut epoch_at_start = 0;
-        loop {
-            let now_or_wait =
-                if expired { ReadOptions { min_index: 0, ..options.clone() } } else { options.clone() };
-            match evaluate(store, request, &now_or_wait, authorizer)? {
-                Evaluated::Answer { index, reply, filtered } => {
-                    let meta = ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() };
-                    return Ok((meta, reply));
+pub async fn block<R: Read>(
+    store: &Arc<Store>,
+    request: &R,
+    options: &ReadOptions,
+    authorizer: &Authorizer,
+) -> Result<(ReadMeta, R::Reply), RpcError> {
+    let mut first = true;
+    let mut deadline = None;
+    let mut expired = false;
+    let mut epoch_at_start = 0;
+    loop {
+        let now_or_wait =
+            if expired { ReadOptions { min_index: 0, ..options.clone() } } else { options.clone() };
+        match evaluate(store, request, &now_or_wait, authorizer)? {
+            Evaluated::Answer { index, reply, filtered } => {
+                let meta = ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() };
+                return Ok((meta, reply));
+            }
+            Evaluated::NotYet { seen, version_index, epoch } => {
+                if std::mem::take(&mut first) {
+                    epoch_at_start = epoch;
                 }
-                Evaluated::NotYet { seen, version_index, epoch } => {
-                    if std::mem::take(&mut first) {
-                        epoch_at_start = epoch;
-                    }
-                    if epoch != epoch_at_start {
-                        expired = true;
-                        continue;
-                    }
-                    let watcher = store.watch(&seen);
-                    drop(seen);
-                    // A write may have come between the evaluation and the registration.
-                    if store.version().index() != version_index {
-                        continue;
-                    }
-                    let until =
-                        *deadline.get_or_insert_with(|| Instant::now() + with_jitter(options.max_wait));
-                    expired = tokio::time::timeout_at(until, watcher).await.is_err();
+                if epoch != epoch_at_start {
+                    expired = true;
+                    continue;
                 }
+                let watcher = store.watch(&seen);
+                drop(seen);
+                // A write may have come between the evaluation and the registration.
+                if store.version().index() != version_index {
+                    continue;
+                }
+                let until = *deadline.get_or_insert_with(|| Instant::now() + with_jitter(options.max_wait));
+                expired = tokio::time::timeout_at(until, watcher).await.is_err();
             }
         }
     }

@@ -30,6 +30,7 @@ pub struct LeaderView<'a> {
     pub session_ttl_min: std::time::Duration,
 }
 
+#[expect(clippy::large_enum_variant, reason = "made once for a write and taken apart at once")]
 pub enum Step<T> {
     /// Answered without a command.
     Done(T),
