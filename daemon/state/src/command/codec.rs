@@ -182,9 +182,7 @@ mod tests {
 
     #[test]
     fn documents_with_everything_in_them_survive_the_log() {
-        use consul_api::types::{
-            acl, catalog, config_entry, coordinate, health, intention, operator, query, txn,
-        };
+        use consul_api::types::{acl, catalog, config_entry, coordinate, health, operator, txn};
         let map =
             |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap();
         let service = catalog::NodeService {
