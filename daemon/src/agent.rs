@@ -12,6 +12,7 @@ use consul_config::RuntimeConfig;
 use consul_telemetry::log::Logs;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;
@@ -19,7 +20,7 @@ use crate::members::LocalMember;
 use crate::rpc::read::Read;
 use crate::rpc::session::{SessionCreate, SessionList};
 use crate::rpc::write::Write;
-use crate::rpc::{ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
+use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
 use crate::server::Server;
 use crate::services::Services;
 
@@ -54,6 +55,7 @@ pub struct Agent {
     pub stop: CancellationToken,
     /// Asks for a graceful leave.
     pub leave: CancellationToken,
+    pub cache: Cache,
     authorizer: Authorizer,
 }
 
@@ -81,7 +83,9 @@ pub struct Parts {
 
 impl Agent {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let cache = Cache::new(crate::settings::cache_pace(&parts.config));
         Arc::new(Self {
+            cache,
             identity: parts.identity,
             config: ArcSwap::new(parts.config),
             http: ArcSwap::from_pointee(parts.http),
@@ -130,7 +134,14 @@ impl Agent {
         options: &ReadOptions,
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let authorizer = self.authorize(&options.token)?;
-        self.route(&options.datacenter)?.read(request, options, &authorizer).await
+        let server = self.route(&options.datacenter)?;
+        let (meta, reply) = server.read(request, options, &authorizer).await?;
+        let Consistency::Stale { max: Some(max) } = options.consistency else { return Ok((meta, reply)) };
+        if meta.last_contact <= max {
+            return Ok((meta, reply));
+        }
+        let fresh = ReadOptions { consistency: Consistency::Default, ..options.clone() };
+        server.read(request, &fresh, &authorizer).await
     }
 
     /// The path of every write.

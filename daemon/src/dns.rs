@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::catalog::Node;
+use consul_api::types::duration::GoDuration;
 use consul_dns::backend::{
     Backend, BackendError, Consistency as DnsConsistency, Event, Health, Holder, Instance, Instances,
     NodeAsk, QueryAnswer, QueryAsk, Read as DnsRead, Reply, ServiceAsk, ServiceView,
@@ -18,6 +19,7 @@ use consul_telemetry::metrics::{self, Counter, Sample};
 
 use crate::agent::Agent;
 use crate::rpc::catalog::has_tags;
+use crate::rpc::query::{QueryExecute, QuerySource};
 use crate::rpc::read::Read;
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
 
@@ -31,15 +33,26 @@ impl DnsBackend {
         datacenter: &str,
         read: DnsRead,
     ) -> Result<(ReadMeta, R::Reply), BackendError> {
-        let options = ReadOptions {
-            datacenter: datacenter.to_owned(),
-            consistency: match read.consistency {
-                DnsConsistency::Stale => Consistency::Stale { max: None },
-                DnsConsistency::Default => Consistency::Default,
-            },
-            ..ReadOptions::default()
-        };
-        self.0.read(request, &options).await.map_err(BackendError::from)
+        self.0.read(request, &read_options(datacenter, read)).await.map_err(BackendError::from)
+    }
+}
+
+fn read_options(datacenter: &str, read: DnsRead) -> ReadOptions {
+    ReadOptions {
+        datacenter: datacenter.to_owned(),
+        consistency: match read.consistency {
+            DnsConsistency::Stale => Consistency::Stale { max: None },
+            DnsConsistency::Default => Consistency::Default,
+        },
+        ..ReadOptions::default()
+    }
+}
+
+fn dns_instance(row: &consul_state::Instance) -> Instance {
+    Instance {
+        node: row.node.clone(),
+        service: row.service.clone(),
+        health: Health::of(row.checks.iter().map(|check| &**check)),
     }
 }
 
@@ -141,12 +154,7 @@ impl Read for DnsInstances<'_> {
         let (index, instances) = version.check_service_nodes(self.service, self.lookup, seen);
         let tags: Vec<String> = self.tag.iter().map(|tag| (*tag).to_owned()).collect();
         let wanted = instances.iter().filter(|row| tags.is_empty() || has_tags(&row.service, &tags));
-        let rows = wanted.map(|row| Instance {
-            node: row.node.clone(),
-            service: row.service.clone(),
-            health: Health::of(row.checks.iter().map(|check| &**check)),
-        });
-        Ok((index, rows.collect()))
+        Ok((index, wanted.map(dns_instance).collect()))
     }
 
     fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
@@ -220,7 +228,25 @@ impl Read for DnsReverse<'_> {
 
 impl Agent {
     /// Prepared queries as DNS names.
-    async fn dns_query(&self, _ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
-        Err(BackendError::NotFound)
+    async fn dns_query(&self, ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
+        let request = QueryExecute {
+            id_or_name: ask.query.to_owned(),
+            source: QuerySource {
+                agent_node: self.node_name().to_owned(),
+                ip: Some(ask.source_ip),
+                near: String::new(),
+            },
+            ..QueryExecute::default()
+        };
+        let options = read_options(ask.datacenter, ask.read);
+        let (meta, answer) = self.execute_query(&request, &options).await?;
+        let ttl: Option<GoDuration> = answer.dns.ttl.parse().ok();
+        let value = QueryAnswer {
+            service: answer.service,
+            datacenter: answer.datacenter,
+            instances: answer.instances.iter().map(dns_instance).collect(),
+            ttl: ttl.map(GoDuration::to_std),
+        };
+        Ok(Reply { value, last_contact: meta.last_contact })
     }
 }

@@ -6,9 +6,12 @@
 
 pub mod agent;
 mod banner;
+pub mod cache;
 mod child;
+pub mod config_entries;
 mod dns;
 pub mod events;
+pub mod host;
 pub mod http;
 pub mod leader;
 mod listeners;
@@ -16,6 +19,7 @@ pub mod local;
 pub mod members;
 mod node;
 mod process;
+pub mod profile;
 mod reload;
 pub mod rexec;
 pub mod rpc;

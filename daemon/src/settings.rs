@@ -2,7 +2,9 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
+use consul_api::types::operator::AutopilotConfig;
 use consul_checks::{RuntimeOptions, ScriptSwitches};
 use consul_config::{DefaultPolicy, RecursorStrategy, RuntimeConfig};
 use consul_dns::settings as dns;
@@ -11,6 +13,7 @@ use consul_telemetry::metrics::{ConfigError, MetricsConfig, PrefixFilter, SinkAd
 use http::header::{HeaderName, HeaderValue};
 use tracing::warn;
 
+use crate::cache::Pace;
 use crate::http::options::WaitLimits;
 use crate::http::settings::HttpSettings;
 use crate::services::Settings as ServiceSettings;
@@ -34,9 +37,36 @@ pub fn http(config: &RuntimeConfig) -> HttpSettings {
             DefaultPolicy::Deny if config.acl.enabled => "deny",
             _ => "allow",
         },
+        discovery_max_stale: config.queries.discovery_max_stale,
         wait: WaitLimits { default: config.queries.default_query_time, max: config.queries.max_query_time },
         max_conns_per_client: config.limits.http_max_conns_per_client as usize,
     }
+}
+
+/// How long coordinates are collected before they are written.
+pub fn coordinate_period(config: &RuntimeConfig) -> Duration {
+    if config.dev_mode { Duration::from_millis(100) } else { Duration::from_secs(5) }
+}
+
+/// How autopilot is configured before an operator changes that.
+pub fn autopilot(config: &RuntimeConfig) -> AutopilotConfig {
+    let given = &config.autopilot;
+    AutopilotConfig {
+        cleanup_dead_servers: given.cleanup_dead_servers,
+        last_contact_threshold: given.last_contact_threshold.into(),
+        max_trailing_logs: given.max_trailing_logs,
+        min_quorum: given.min_quorum.into(),
+        server_stabilization_time: given.server_stabilization_time.into(),
+        redundancy_zone_tag: given.redundancy_zone_tag.clone(),
+        disable_upgrade_migration: given.disable_upgrade_migration,
+        upgrade_version_tag: given.upgrade_version_tag.clone(),
+        ..AutopilotConfig::zero()
+    }
+}
+
+/// How often an entry of the cache is fetched anew.
+pub fn cache_pace(config: &RuntimeConfig) -> Pace {
+    Pace::new(config.cache.entry_fetch_max_burst, config.cache.entry_fetch_rate)
 }
 
 /// Settings of the DNS door, or what is wrong with them.

@@ -25,6 +25,7 @@ use crate::local::persist::Persistence;
 use crate::members::{Alone, LocalMember};
 use crate::process::{self, PidFile};
 use crate::reload::Reloader;
+use crate::server::coordinates::{self, Coordinates};
 use crate::server::machine::Machine;
 use crate::server::{HoldTimeout, Server};
 use crate::services::alias::CatalogChecks;
@@ -206,6 +207,8 @@ impl Running {
         catalog.set(&agent);
         if let Some(server) = server {
             let members = Arc::new(Alone::new(member));
+            let period = settings::coordinate_period(&agent.config.load());
+            tasks.spawn(coordinates::run(server.clone(), period, stop.clone()));
             tasks.spawn(duties::run(server, members, stop.clone()));
         }
         tasks.spawn(sync::run(agent.clone(), stop.clone()));
@@ -305,6 +308,8 @@ async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server
         datacenter: config.node.datacenter.clone(),
         hold: HoldTimeout(config.raft.rpc_hold_timeout),
         session_ttl_min: config.queries.session_ttl_min,
+        coordinates: Coordinates::default(),
+        autopilot: settings::autopilot(config),
     }))
 }
 

@@ -6,6 +6,7 @@ use consul_api::types::duration::GoDuration;
 
 use super::failure::Failure;
 use super::request::Request;
+use crate::cache::CacheControl;
 use crate::rpc::{Consistency, ReadOptions, WriteOptions};
 
 /// Bounds on how long a blocking query waits.
@@ -43,6 +44,8 @@ pub fn consistency_options(request: &Request) -> Result<ReadOptions, Failure> {
         ),
     }
     .filter(|limit| !limit.is_zero());
+    let explicit = stale || consistent || max_stale.is_some() || params.has("leader");
+    let max_stale = if explicit { max_stale } else { request.max_stale_default };
     let consistency = match (stale || max_stale.is_some(), consistent) {
         (_, true) => Consistency::Consistent,
         (true, _) => Consistency::Stale { max: max_stale },
@@ -52,10 +55,18 @@ pub fn consistency_options(request: &Request) -> Result<ReadOptions, Failure> {
         datacenter: params.first("dc").unwrap_or_default().to_owned(),
         token: request.token().unwrap_or_default().into(),
         consistency,
-        explicit: stale || consistent || max_stale.is_some() || params.has("leader"),
         cached,
+        cache_control: cache_control(request)?,
         ..ReadOptions::default()
     })
+}
+
+/// What the `Cache-Control` header asks for.
+pub fn cache_control(request: &Request) -> Result<CacheControl, Failure> {
+    match request.headers.get(http::header::CACHE_CONTROL).and_then(|value| value.to_str().ok()) {
+        None => Ok(CacheControl::default()),
+        Some(header) => CacheControl::parse(header).map_err(|error| Failure::bad_request(error.to_string())),
+    }
 }
 
 /// Datacenter and token of a write.

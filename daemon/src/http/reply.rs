@@ -103,13 +103,25 @@ impl Reply {
         if meta.filtered_by_acls {
             put("x-consul-results-filtered-by-acls", HeaderValue::from_static("true"));
         }
-        if let Some(cache) = &meta.cache {
-            put("x-cache", HeaderValue::from_static(if cache.hit { "HIT" } else { "MISS" }));
-            if cache.hit {
-                put("age", HeaderValue::from(cache.age.as_secs()));
-            }
+        self.with_cache(meta)
+    }
+
+    /// Adds the headers that say how the agent's cache took part.
+    pub fn with_cache(self, meta: &ReadMeta) -> Self {
+        match &meta.cache {
+            None => self,
+            Some(cache) if cache.hit => self
+                .with_header("x-cache", HeaderValue::from_static("HIT"))
+                .with_header("age", HeaderValue::from(cache.age.as_secs())),
+            Some(_) => self.with_header("x-cache", HeaderValue::from_static("MISS")),
         }
-        self
+    }
+
+    /// Adds the two headers that tell of the leader, for reads whose index means nothing.
+    pub fn with_leader_meta(self, meta: &ReadMeta) -> Self {
+        let known = if meta.known_leader { "true" } else { "false" };
+        self.with_header("x-consul-knownleader", HeaderValue::from_static(known))
+            .with_header("x-consul-lastcontact", HeaderValue::from(meta.last_contact.as_millis() as u64))
     }
 
     pub fn from_failure(failure: Failure) -> Self {

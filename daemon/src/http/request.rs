@@ -1,6 +1,7 @@
 //! One request, parsed as far as all endpoints need.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -25,6 +26,8 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Incoming,
     pub peer: Peer,
+    /// How old an answer may be if the request does not say how fresh it must be.
+    pub max_stale_default: Option<Duration>,
     /// Indented JSON was asked for.
     pub pretty: bool,
 }

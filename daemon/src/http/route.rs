@@ -29,22 +29,43 @@ pub enum FailureMeta {
     Unknown,
 }
 
+/// Who answers OPTIONS and refuses methods that are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksMethods {
+    /// The row's methods hold for the whole path.
+    Table,
+    /// They depend on what the handler finds in the path.
+    Handler,
+}
+
 /// One row: a path, its methods in the order that `Allow` lists them, and the handler.
 pub struct Route {
     pub path: &'static str,
     pub shape: Shape,
     pub methods: &'static [Method],
     pub failure_meta: FailureMeta,
+    pub checks_methods: ChecksMethods,
     pub handler: Handler,
 }
 
 impl Route {
     pub const fn exact(path: &'static str, methods: &'static [Method], handler: Handler) -> Self {
-        Self { path, shape: Shape::Exact, methods, failure_meta: FailureMeta::None, handler }
+        Self::new(path, Shape::Exact, methods, handler)
     }
 
     pub const fn prefix(path: &'static str, methods: &'static [Method], handler: Handler) -> Self {
-        Self { path, shape: Shape::Prefix, methods, failure_meta: FailureMeta::None, handler }
+        Self::new(path, Shape::Prefix, methods, handler)
+    }
+
+    const fn new(path: &'static str, shape: Shape, methods: &'static [Method], handler: Handler) -> Self {
+        let (failure_meta, checks_methods) = (FailureMeta::None, ChecksMethods::Table);
+        Self { path, shape, methods, failure_meta, checks_methods, handler }
+    }
+
+    /// Its handler gets requests of every method.
+    pub const fn with_own_methods(mut self) -> Self {
+        self.checks_methods = ChecksMethods::Handler;
+        self
     }
 
     /// Its errors carry the read headers too.

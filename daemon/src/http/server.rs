@@ -24,7 +24,7 @@ use super::params::Params;
 use super::path::{self, Cleaned};
 use super::reply::{self, Body, MetaHeaders, Reply};
 use super::request::{Peer, Request};
-use super::route::{FailureMeta, Found, Route, Router};
+use super::route::{ChecksMethods, FailureMeta, Found, Route, Router};
 use super::settings::HttpSettings;
 use crate::agent::Agent;
 use crate::rpc::ReadMeta;
@@ -185,6 +185,7 @@ impl HttpServer {
                         headers: parts.headers,
                         body,
                         peer,
+                        max_stale_default: settings.max_stale_default(&path),
                     };
                     drop(settings);
                     self.handle(route, request).await
@@ -230,7 +231,8 @@ fn refuse_early(
     if settings.is_blocked(path) {
         return Some(Reply::from_failure(Failure::forbidden("Endpoint is blocked by agent configuration")));
     }
-    if method == Method::OPTIONS {
+    let by_table = route.checks_methods == ChecksMethods::Table;
+    if by_table && method == Method::OPTIONS {
         return Some(Reply::empty().with_header("allow", route.allow()));
     }
     let is_write = matches!(*method, Method::PUT | Method::POST | Method::DELETE | Method::PATCH);
@@ -240,7 +242,7 @@ fn refuse_early(
             return Some(Reply::from_failure(Failure::forbidden("Access is restricted")));
         }
     }
-    if !route.methods.contains(method) {
+    if by_table && !route.methods.contains(method) {
         let refused = Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} not allowed"));
         let mut reply = Reply::from_failure(refused);
         if let Ok(allow) = HeaderValue::try_from(route.allow()) {

@@ -1,5 +1,7 @@
 //! What configuration says about HTTP; replaced as a whole by a reload.
 
+use std::time::Duration;
+
 use http::header::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
@@ -19,12 +21,20 @@ pub struct HttpSettings {
     pub always_pretty: bool,
     pub translate_wan_addrs: bool,
     pub default_policy: &'static str,
+    /// How old an answer of catalog and health may be where the caller does not say; zero: it comes from the leader.
+    pub discovery_max_stale: Duration,
     pub wait: WaitLimits,
     /// Connections of one client at a time; 0: no limit.
     pub max_conns_per_client: usize,
 }
 
 impl HttpSettings {
+    /// How old an answer to a request for `path` may be, unless it says itself.
+    pub fn max_stale_default(&self, path: &[u8]) -> Option<Duration> {
+        let discovers = path.starts_with(b"/v1/catalog") || path.starts_with(b"/v1/health");
+        (discovers && !self.discovery_max_stale.is_zero()).then_some(self.discovery_max_stale)
+    }
+
     pub fn is_blocked(&self, path: &[u8]) -> bool {
         self.block_endpoints.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use consul_state::Command;
+use consul_state::autopilot::AutopilotCommand;
+use consul_state::{Command, WatchSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -51,7 +52,7 @@ async fn lead(server: &Server, members: &dyn Members) {
         let now = Instant::now();
         if now >= reconcile_at {
             reconcile_at = now + RECONCILE;
-            if let Err(error) = members.reconcile(server).await {
+            if let Err(error) = establish(server, members).await {
                 warn!(target: "agent.leader", %error, "could not bring the catalog in line with the members, will retry");
                 reconcile_at = now + RETRY;
             }
@@ -70,6 +71,15 @@ async fn lead(server: &Server, members: &dyn Members) {
         }
     }
     info!(target: "agent.server", "cluster leadership lost");
+}
+
+/// Brings into the state what a leader must find there.
+async fn establish(server: &Server, members: &dyn Members) -> Result<(), RpcError> {
+    if server.store.version().autopilot(&mut WatchSet::new()).1.is_none() {
+        let command = AutopilotCommand { config: server.autopilot.clone(), cas: None };
+        server.propose(&Command::Autopilot(command)).await?;
+    }
+    members.reconcile(server).await
 }
 
 async fn perform_due(server: &Server, now: Instant) -> Result<(), RpcError> {

@@ -47,7 +47,7 @@ pub fn has_meta(meta: Option<&StringMap>, wanted: &StringMap) -> bool {
 }
 
 /// Service names with their tags.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServiceNames {
     pub node_meta: StringMap,
 }
@@ -93,6 +93,7 @@ pub enum HealthWanted {
 }
 
 /// Instances of one service.
+#[derive(Clone, Debug)]
 pub struct ServiceInstances {
     pub service: String,
     pub lookup: Lookup,

@@ -6,13 +6,20 @@
 //! in the log, and the answer is filtered by what the caller may see.
 
 pub mod catalog;
+pub mod config_entry;
+pub mod coordinate;
 mod error;
 pub mod health;
+pub mod intention;
+pub mod internal;
 pub mod kv;
 pub mod near;
+pub mod operator;
 mod options;
+pub mod query;
 pub mod read;
 pub mod session;
+pub mod txn;
 pub mod write;
 
 pub use error::RpcError;

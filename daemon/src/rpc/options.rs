@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cache::CacheControl;
+
 /// A secret that says who calls. Empty: nobody in particular.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Token(Arc<str>);
@@ -58,13 +60,20 @@ pub struct ReadOptions {
     pub datacenter: String,
     pub token: Token,
     pub consistency: Consistency,
-    /// The caller named a consistency mode, so configured defaults do not apply.
-    pub explicit: bool,
     /// The agent's cache may answer.
     pub cached: bool,
+    /// How old an answer of the cache may be.
+    pub cache_control: CacheControl,
     /// Wait until the answer's index is above this. Zero: answer at once.
     pub min_index: u64,
     pub max_wait: Duration,
+}
+
+impl ReadOptions {
+    /// The same without waiting, for reads that never block.
+    pub fn at_once(self) -> Self {
+        Self { min_index: 0, ..self }
+    }
 }
 
 /// What a caller of a write says beside the change.

@@ -1,7 +1,5 @@
 //! Transactions: several operations on one state in progress, all or none.
 
-use std::sync::Arc;
-
 use consul_api::types::bytes::Blob;
 use consul_api::types::kv::{KvPair, KvVerb};
 use consul_api::types::txn::{
@@ -102,7 +100,7 @@ pub fn is_read_only(ops: &[TxnOp]) -> bool {
 
 impl Version {
     /// Evaluates a transaction for which [`is_read_only`] holds. Writes in it would be without effect.
-    pub fn txn_read(self: &Arc<Self>, ops: &[TxnOp]) -> TxnResponse {
+    pub fn txn_read(&self, ops: &[TxnOp]) -> TxnResponse {
         let mut writer = Writer::new(self);
         writer.run_txn(&TxnCommand { ops: ops.to_vec(), lock_delayed: Vec::new() })
     }

@@ -4,8 +4,6 @@
 //! its table (`kv`, `session` and so on, as further methods of [`Writer`]); here is only what is common: numbering,
 //! taking back a failed command, collecting effects.
 
-use std::sync::Arc;
-
 use crate::command::{Command, Effects, Outcome, Reply};
 use crate::error::ApplyError;
 use crate::table::Table;
@@ -22,7 +20,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub fn new(version: &Arc<Version>) -> Self {
+    pub fn new(version: &Version) -> Self {
         Self {
             tables: version.tables.clone(),
             index: version.index,

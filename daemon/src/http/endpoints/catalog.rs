@@ -12,6 +12,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::selection;
 use crate::agent::Agent;
+use crate::cache::Caching;
 use crate::handler;
 use crate::http::decode::{self, REQUEST_DECODE_FAILED};
 use crate::http::failure::Failure;
@@ -20,10 +21,10 @@ use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::http::view::{FlatView, ServiceView};
-use crate::rpc::WriteOptions;
 use crate::rpc::catalog::{
     Deregister, NodeList, NodeServicesOf, NodeWithServices, Register, ServiceInstances, ServiceNames,
 };
+use crate::rpc::{ReadOptions, WriteOptions};
 
 const GET: &[Method] = &[Method::GET];
 const PUT: &[Method] = &[Method::PUT];
@@ -69,7 +70,13 @@ fn body_datacenter(request: &Request, datacenter: &str) -> WriteOptions {
 }
 
 async fn datacenters(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    Reply::json(&request, &[&agent.identity.datacenter])
+    let options = ReadOptions { cached: request.params.has("cached"), ..ReadOptions::default() };
+    if agent.caching(&options) == Caching::Bypass {
+        return Reply::json(&request, &agent.datacenters());
+    }
+    let control = options::cache_control(&request)?;
+    let (meta, names) = agent.datacenters_cached(control).await?;
+    Ok(Reply::json(&request, &names)?.with_cache(&meta))
 }
 
 async fn nodes(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
@@ -87,7 +94,7 @@ async fn nodes(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
 async fn services(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?;
     let read = ServiceNames { node_meta: selection::node_meta(&request) };
-    let (meta, services) = agent.read(&read, &options).await?;
+    let (meta, services) = agent.read_cached(read, &options).await?;
     Ok(Reply::json(&request, &services)?.with_meta(&meta, HEADERS))
 }
 
@@ -110,7 +117,7 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
         near: selection::near(&agent, &request),
         ..ServiceInstances::named(name)
     };
-    let (meta, mut rows) = agent.read(&read, &options).await?;
+    let (meta, mut rows) = agent.read_cached(read, &options).await?;
     if let Some(filter) = filter {
         rows.retain(|row| filter.matches(&ServiceRow { node: &row.node, service: &row.service }));
     }

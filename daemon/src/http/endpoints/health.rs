@@ -78,7 +78,7 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
         near: selection::near(&agent, &request),
         ..ServiceInstances::named(name)
     };
-    let (meta, mut rows) = agent.read(&read, &options).await?;
+    let (meta, mut rows) = agent.read_cached(read, &options).await?;
     if let Some(filter) = filter {
         rows.retain(|row| {
             let checks: Vec<_> = row.checks.iter().cloned().collect();

@@ -6,6 +6,7 @@ use consul_api::types::bytes::Blob;
 use consul_api::types::kv::{KvPair, KvVerb};
 use http::{Method, StatusCode};
 
+use super::number;
 use crate::agent::Agent;
 use crate::handler;
 use crate::http::failure::Failure;
@@ -135,12 +136,7 @@ fn refuse_conflicts(request: &Request, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An unsigned number, refused with the words of Go's parser, which clients know.
-pub fn parse_uint(text: &str) -> Result<u64, Failure> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let reason = if digits { "value out of range" } else { "invalid syntax" };
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| Failure::internal(format!("strconv.ParseUint: parsing {text:?}: {reason}")))
+/// An unsigned number of a parameter.
+fn parse_uint(text: &str) -> Result<u64, Failure> {
+    number::parse_uint(text).map_err(Failure::internal)
 }
