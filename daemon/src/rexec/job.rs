@@ -57,8 +57,7 @@ pub async fn run(agent: &Arc<Agent>, call: &Call) {
 async fn read_job(agent: &Agent, call: &Call) -> anyhow::Result<Job> {
     let read = KvGet { key: call.job_key().into_bytes().into() };
     for consistency in [Consistency::Stale { max: None }, Consistency::Consistent] {
-        let options =
-            ReadOptions { token: agent.own_token(), consistency, explicit: true, ..ReadOptions::default() };
+        let options = ReadOptions { token: agent.own_token(), consistency, ..ReadOptions::default() };
         let found = match agent.read(&read, &options).await {
             Ok((_, found)) => found,
             Err(error @ RpcError::PermissionDenied) => return Err(error.into()),

@@ -105,7 +105,6 @@ impl Subject {
             datacenter: watch.datacenter.clone(),
             token: agent.token_or_own(watch.token.clone()),
             consistency: if watch.stale { Consistency::Stale { max: None } } else { Consistency::Default },
-            explicit: watch.stale,
             min_index: progress.index.unwrap_or(0),
             max_wait: wait(agent),
             ..ReadOptions::default()
