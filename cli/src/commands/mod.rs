@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod completion;
 pub mod config;
 pub mod connect;
+pub mod debug;
 pub mod event;
 pub mod exec;
 pub mod force_leave;
@@ -16,6 +17,7 @@ pub mod keygen;
 pub mod keyring;
 pub mod kv;
 pub mod leave;
+pub mod lock;
 pub mod login;
 pub mod logout;
 pub mod maint;
@@ -46,6 +48,7 @@ pub static ROOT: Command = Command::group(
         &completion::COMMAND,
         &config::COMMAND,
         &connect::COMMAND,
+        &debug::COMMAND,
         &event::COMMAND,
         &exec::COMMAND,
         &force_leave::COMMAND,
@@ -56,6 +59,7 @@ pub static ROOT: Command = Command::group(
         &keyring::COMMAND,
         &kv::COMMAND,
         &leave::COMMAND,
+        &lock::COMMAND,
         &login::COMMAND,
         &logout::COMMAND,
         &maint::COMMAND,

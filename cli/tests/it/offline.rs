@@ -69,6 +69,10 @@ fn arguments_are_checked_before_anything_is_sent() {
     refused(&["login", "-method=m"], 1, "Missing required '-token-sink-file' flag");
     refused(&["services", "register"], 1, "Service registration requires at least one argument or flags.");
     refused(&["snapshot", "save"], 1, "Missing FILE argument");
+    refused(&["lock", "p"], 1, "Key prefix and child command must be specified");
+    refused(&["lock", "-n=0", "p", "x"], 1, "Lock holder limit must be positive");
+    refused(&["lock", "-timeout=-1s", "p", "x"], 1, "Timeout must be positive");
+    refused(&["debug", "x"], 1, "==> debug: Too many arguments provided, expected 0");
 }
 
 #[test]
