@@ -10,6 +10,7 @@ use consul_api::types::event::UserEvent;
 use consul_api::types::kv::KvPair;
 use consul_state::catalog::Lookup;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::definition::Watch;
 use crate::agent::Agent;
@@ -57,7 +58,8 @@ pub struct Change {
 pub struct Progress {
     /// `None` until the first answer: whatever that is, it is news.
     index: Option<u64>,
-    json: Option<Vec<u8>>,
+    /// Hash of the last answer: answers may be large.
+    digest: Option<[u8; 32]>,
 }
 
 impl Progress {
@@ -73,10 +75,10 @@ impl Progress {
         }
         // An index that runs backwards belongs to a state that was replaced: start anew.
         self.index = Some(if self.index.is_some_and(|before| before > index) { 0 } else { index });
-        if self.json.as_ref() == Some(&json) {
+        let digest: [u8; 32] = Sha256::digest(&json).into();
+        if self.digest.replace(digest) == Some(digest) {
             return None;
         }
-        self.json = Some(json.clone());
         Some(Change { index, json })
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use consul_acl::{Access, Resource};
 use consul_api::types::operator::Member;
+use consul_filter::{Field, Kind, Schema, Subject as Filtered, Value};
 use http::{Method, StatusCode};
 
 use super::local::{self, Toggle};
+use super::selection;
 use crate::agent::Agent;
 use crate::handler;
 use crate::http::failure::Failure;
@@ -34,6 +36,7 @@ pub const ROUTES: &[Route] = &[
 /// `wan` counts only with a value: bare, it always meant the LAN.
 async fn members(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     check_segment(&agent, &request)?;
+    let filter = selection::filter(&request, Schema::Custom(MEMBER_FIELDS))?;
     let authorizer = agent.authorize(&local::token(&request))?;
     let wan = request.params.non_empty("wan").is_some();
     if wan && agent.server.is_none() {
@@ -41,7 +44,47 @@ async fn members(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
     }
     let mut members = if wan { agent.wan_members() } else { agent.lan_members() };
     members.retain(|member| authorizer.allows(Resource::Node(&member.name), Access::Read));
+    if let Some(filter) = filter {
+        members.retain(|member| filter.matches(&MemberRow(member)));
+    }
     Reply::json(&request, &members)
+}
+
+/// What a filter may ask about members.
+const MEMBER_FIELDS: &[Field] = &[
+    Field { name: "Name", kind: Kind::Str },
+    Field { name: "Addr", kind: Kind::Str },
+    Field { name: "Port", kind: Kind::Int },
+    Field { name: "Tags", kind: Kind::StringMap },
+    Field { name: "Status", kind: Kind::Int },
+    Field { name: "ProtocolMin", kind: Kind::Int },
+    Field { name: "ProtocolMax", kind: Kind::Int },
+    Field { name: "ProtocolCur", kind: Kind::Int },
+    Field { name: "DelegateMin", kind: Kind::Int },
+    Field { name: "DelegateMax", kind: Kind::Int },
+    Field { name: "DelegateCur", kind: Kind::Int },
+];
+
+struct MemberRow<'a>(&'a Member);
+
+impl Filtered for MemberRow<'_> {
+    fn field(&self, name: &str) -> Value<'_> {
+        let member = self.0;
+        match name {
+            "Name" => Value::Str(&member.name),
+            "Addr" => Value::Str(&member.addr),
+            "Port" => Value::Int(member.port.into()),
+            "Tags" => Value::StringMap(&member.tags),
+            "Status" => Value::Int(member.status),
+            "ProtocolMin" => Value::Int(member.protocol_min.into()),
+            "ProtocolMax" => Value::Int(member.protocol_max.into()),
+            "ProtocolCur" => Value::Int(member.protocol_cur.into()),
+            "DelegateMin" => Value::Int(member.delegate_min.into()),
+            "DelegateMax" => Value::Int(member.delegate_max.into()),
+            "DelegateCur" => Value::Int(member.delegate_cur.into()),
+            _ => Value::Zero,
+        }
+    }
 }
 
 fn check_segment(agent: &Agent, request: &Request) -> Result<(), Failure> {
@@ -109,4 +152,23 @@ async fn token(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
 fn require_agent_write(agent: &Agent, request: &Request) -> Result<(), Failure> {
     let authorizer = agent.authorize(&local::token(request))?;
     Ok(require(authorizer.allows(Resource::Agent(agent.node_name()), Access::Write))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_filtered_by_what_is_shown() {
+        let tags = [("role".to_owned(), "consul".to_owned())].into();
+        let member = Member { name: "n1".into(), port: 8301, tags, status: 1, ..Member::default() };
+        for (text, expected) in [
+            ("Name == n1 and Tags.role == consul", true),
+            ("Status == 4", false),
+            ("Port == 8301 and segment not in Tags", true),
+        ] {
+            let filter = consul_filter::filter(text, Schema::Custom(MEMBER_FIELDS)).unwrap().unwrap();
+            assert_eq!(filter.matches(&MemberRow(&member)), expected, "{text}");
+        }
+    }
 }
