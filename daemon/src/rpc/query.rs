@@ -158,7 +158,9 @@ impl Read for QueryResolve<'_> {
             None => found.query.clone(),
             Some(template) => {
                 let rendered = template.render(self.id_or_name, "");
-                Arc::new(rendered.map_err(|error| RpcError::refused(error.to_string()))?)
+                let rendered = rendered.map_err(|error| RpcError::refused(error.to_string()))?;
+                let PreparedQuery { create_index, modify_index, .. } = **found.query;
+                Arc::new(PreparedQuery { create_index, modify_index, ..rendered })
             }
         };
         Ok((1, query))

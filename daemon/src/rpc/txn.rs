@@ -71,7 +71,10 @@ impl Write for TxnWrite {
         Ok(())
     }
 
-    fn prepare(self, leader: &LeaderView<'_>) -> Result<Step<TxnResponse>, RpcError> {
+    fn prepare(mut self, leader: &LeaderView<'_>) -> Result<Step<TxnResponse>, RpcError> {
+        for node in self.ops.iter_mut().filter_map(|op| op.node.as_mut()) {
+            leader.datacenter.clone_into(&mut node.node.datacenter);
+        }
         let is_delayed = |kv: &TxnKvOp| {
             KvVerb::parse(&kv.verb) == Some(KvVerb::Lock)
                 && leader.lock_delays.is_delayed(&kv.key, leader.now)

@@ -24,7 +24,7 @@ use crate::rpc::query::{QueryAnswer, QueryChange, QueryExecute, QueryList, Query
 use crate::rpc::{ReadMeta, RpcError};
 
 pub const ROUTES: &[Route] = &[
-    Route::exact("/v1/query", &[Method::GET, Method::POST], handler!(collection)).with_failure_meta(),
+    Route::exact("/v1/query", &[Method::GET, Method::POST], handler!(collection)),
     Route::prefix("/v1/query/", DEFINITION, handler!(below)).with_own_methods(),
 ];
 
@@ -37,8 +37,10 @@ async fn collection(agent: Arc<Agent>, request: Request) -> Result<Reply, Failur
         return create(agent, request).await;
     }
     let options = options::read_options(&request, agent.wait_limits())?;
-    let (meta, queries) = agent.read(&QueryList::All, &options).await?;
-    Ok(Reply::json(&request, &queries)?.with_meta(&meta, HEADERS))
+    match agent.read(&QueryList::All, &options).await {
+        Ok((meta, queries)) => Ok(Reply::json(&request, &queries)?.with_meta(&meta, HEADERS)),
+        Err(error) => failed(error),
+    }
 }
 
 /// What the path names below `/v1/query/`.

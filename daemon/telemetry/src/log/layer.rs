@@ -156,7 +156,7 @@ impl Shared {
 
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let level = Level::from(*metadata.level());
-        metadata.is_event()
+        !metadata.is_span()
             && level <= self.widest()
             && (level <= Level::Warn || !is_foreign(metadata.target()))
     }
