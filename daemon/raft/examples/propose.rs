@@ -22,6 +22,10 @@ struct Counter(Arc<AtomicU64>);
 struct Count(u64);
 
 impl SnapshotSource for Count {
+    fn index(&self) -> u64 {
+        self.0
+    }
+
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         out.write_all(&self.0.to_le_bytes())
     }

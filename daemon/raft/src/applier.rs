@@ -112,8 +112,7 @@ impl<S: StateMachine> Applier<S> {
     /// Parses all of a snapshot, then switches to it.
     async fn replace_state(&self, body: SnapshotBody, mode: RestoreMode) -> Result<(), SnapshotError> {
         let machine = self.machine.clone();
-        let parsed = tokio::task::spawn_blocking(move || body.parse(|input| machine.parse(input))).await;
-        let restored = parsed.map_err(|error| SnapshotError::State(error.into()))??;
+        let restored = self.snapshots.parse(body, move |input| machine.parse(input)).await?;
         self.machine.install(restored, mode);
         Ok(())
     }

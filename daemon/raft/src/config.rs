@@ -106,6 +106,8 @@ pub struct Limits {
     pub command_bytes: usize,
     /// Commands that wait or are in flight. Once reached, `propose` waits.
     pub queue_bytes: usize,
+    /// A snapshot whose state is larger is refused.
+    pub state_bytes: u64,
     /// Recent entries kept in memory, for followers and for the state machine.
     pub cache_bytes: usize,
 }
@@ -117,6 +119,7 @@ impl Default for Limits {
             entry_commands: 2048,
             command_bytes: 16 << 20,
             queue_bytes: 64 << 20,
+            state_bytes: 16 << 30,
             cache_bytes: 2 << 20,
         }
     }

@@ -65,8 +65,12 @@ pub enum OpenError {
 pub enum SnapshotError {
     #[error("could not read the snapshot")]
     Io(#[from] io::Error),
-    #[error("the snapshot is damaged: {0}")]
-    Damaged(&'static str),
+    /// Not an archive, or a damaged one.
+    #[error(transparent)]
+    Archive(#[from] consul_api::snapshot::archive::ReadError),
+    /// An intact archive of something else.
+    #[error(transparent)]
+    Description(#[from] consul_api::snapshot::archive::RestoreError),
     #[error("the snapshot does not hold a valid state: {0}")]
     State(Box<dyn std::error::Error + Send + Sync>),
 }

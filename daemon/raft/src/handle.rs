@@ -45,6 +45,7 @@ pub(crate) struct Inner<S: StateMachine> {
     pub machine: Arc<S>,
     pub proposer: Arc<Proposer<S::Outcome>>,
     pub lease: Arc<Lease>,
+    pub snapshots: Arc<SnapshotStore>,
     pub transport: Arc<dyn Transport>,
     /// One restore at a time.
     pub restoring: tokio::sync::Mutex<()>,
@@ -83,7 +84,12 @@ impl<S: StateMachine> RaftHandle<S> {
         )
         .await?;
         log.observe(proposer.clone());
-        let network = Network::new(transport.clone(), lease.clone());
+        let network = Network::new(
+            transport.clone(),
+            lease.clone(),
+            snapshots.container().clone(),
+            config.timing.heartbeat,
+        );
         let raft = OpenRaft::new(me, Arc::new(core_config(&config)?), network, log.clone(), applier)
             .await
             .map_err(|error| OpenError::Start(error.to_string()))?;
@@ -107,11 +113,12 @@ impl<S: StateMachine> RaftHandle<S> {
             inner: Arc::new(Inner {
                 me,
                 timing: config.timing,
-                server: Server::new(raft.clone(), snapshots),
+                server: Server::new(raft.clone(), snapshots.clone()),
                 raft,
                 machine,
                 proposer,
                 lease,
+                snapshots,
                 transport,
                 restoring: tokio::sync::Mutex::default(),
                 leadership: known,
@@ -311,6 +318,7 @@ impl<S: StateMachine> RaftHandle<S> {
         {
             tracing::warn!(%error, "the raft monitor did not end cleanly");
         }
+        self.inner.snapshots.close().await;
         if let Err(error) = self.inner.log.close().await {
             tracing::warn!(%error, "the raft log was not closed cleanly");
         }
@@ -332,16 +340,17 @@ fn read_error(error: ProposeError) -> ReadError {
 }
 
 async fn open_storage(config: &Config, lease: &Arc<Lease>) -> Result<(Log, SnapshotStore), OpenError> {
+    let state_bytes = config.limits.state_bytes;
     let directory = match &config.storage {
         Storage::Memory => {
             let log = Log::in_memory(lease.clone());
-            return Ok((log.clone(), SnapshotStore::open(None, log).await?));
+            return Ok((log.clone(), SnapshotStore::open(None, state_bytes, log).await?));
         }
         Storage::Disk(directory) => directory,
     };
     std::fs::create_dir_all(directory).map_err(|source| OpenError::Io { path: directory.clone(), source })?;
     let log = Log::open(directory, config.me.id, config.limits.cache_bytes, lease.clone()).await?;
-    let snapshots = SnapshotStore::open(Some(directory.join("snapshots")), log.clone()).await?;
+    let snapshots = SnapshotStore::open(Some(directory.join("snapshots")), state_bytes, log.clone()).await?;
     Ok((log, snapshots))
 }
 

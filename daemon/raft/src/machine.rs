@@ -36,6 +36,9 @@ pub trait StateMachine: Send + Sync + 'static {
 
 /// A version of the state that stays as it is while later commands are applied.
 pub trait SnapshotSource: Send + Sync {
+    /// The state's own index, which the archive's description names.
+    fn index(&self) -> u64;
+
     /// Streams the state. Runs on a thread that may block.
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()>;
 }

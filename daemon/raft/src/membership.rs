@@ -33,7 +33,7 @@ impl<S: StateMachine> RaftHandle<S> {
     /// Gives a server a vote, once it has caught up with the log; `limit` is how long that may take.
     pub async fn add_voter(&self, server: &Peer, limit: Duration) -> Result<(), MembershipError> {
         self.add_nonvoter(server).await?;
-        self.wait_until_caught_up(server.id, limit).await?;
+        self.wait_until_caught_up(server.id, CAUGHT_UP, limit).await?;
         self.change(ChangeMembers::AddVoterIds([server.id].into()), true).await
     }
 
@@ -63,12 +63,15 @@ impl<S: StateMachine> RaftHandle<S> {
         }
         let target = self.successor(to)?;
         let limit = self.inner.timing.election_max * 5;
-        self.wait_until_caught_up(target.id, limit).await?;
-        // Followers elect nobody while they hear from us.
-        self.inner.raft.runtime_config().heartbeat(false);
-        let result = self.hand_over(&target, limit).await;
-        self.inner.raft.runtime_config().heartbeat(true);
-        result
+        // A voter with less of the log than others is not elected, so the log must stand still.
+        let handing_over = HandingOver::start(self);
+        self.wait_until_caught_up(target.id, 0, limit).await?;
+        // A target without the whole log would only disturb the others.
+        if !self.is_leader() {
+            return Err(membership_error(self.not_leader()));
+        }
+        handing_over.fall_silent();
+        self.hand_over(&target, limit).await
     }
 
     fn successor(&self, to: Option<ServerId>) -> Result<Peer, MembershipError> {
@@ -84,22 +87,30 @@ impl<S: StateMachine> RaftHandle<S> {
         .map(|server| server.peer)
     }
 
+    /// Asks the target to stand until somebody else leads. Voters refuse it at first, for as long
+    /// as they trust our last heartbeat; asking again makes it stand the moment they do not, before
+    /// another follower's own time is up.
     async fn hand_over(&self, target: &Peer, limit: Duration) -> Result<(), MembershipError> {
         let refused = |error: &dyn std::fmt::Display| MembershipError::Refused(error.to_string());
         let request = wire::encode(&()).map_err(|error| refused(&error))?;
-        let heartbeat = self.inner.timing.heartbeat;
-        self.inner
-            .transport
-            .call(target, Method::TakeLead, request, heartbeat)
-            .await
-            .map_err(|error| refused(&error))?;
+        let (me, heartbeat) = (self.inner.me, self.inner.timing.heartbeat);
+        let deadline = Instant::now() + limit;
         let mut leadership = self.watch_leadership();
-        let elected = leadership.wait_for(|now| now.leader.as_ref().is_some_and(|peer| peer.id == target.id));
-        match tokio::time::timeout(limit, elected).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(MembershipError::Shutdown),
-            Err(_) => Err(MembershipError::Lagging(target.id)),
+        while Instant::now() < deadline {
+            let asked = self.inner.transport.call(target, Method::TakeLead, request.clone(), heartbeat);
+            asked.await.map_err(|error| refused(&error))?;
+            let elected =
+                leadership.wait_for(|now| now.leader.as_ref().is_some_and(|leader| leader.id != me));
+            match tokio::time::timeout(heartbeat, elected).await {
+                Err(_) => continue,
+                Ok(Err(_)) => return Err(MembershipError::Shutdown),
+                Ok(Ok(now)) if now.leader.as_ref().is_some_and(|leader| leader.id == target.id) => {
+                    return Ok(());
+                }
+                Ok(Ok(_)) => return Err(refused(&"another server was elected")),
+            }
         }
+        Err(MembershipError::Lagging(target.id))
     }
 
     fn address_of(&self, server: ServerId) -> Option<String> {
@@ -108,7 +119,12 @@ impl<S: StateMachine> RaftHandle<S> {
         metrics.membership_config.membership().get_node(&server).map(|node| node.addr.clone())
     }
 
-    async fn wait_until_caught_up(&self, server: ServerId, limit: Duration) -> Result<(), MembershipError> {
+    async fn wait_until_caught_up(
+        &self,
+        server: ServerId,
+        behind: u64,
+        limit: Duration,
+    ) -> Result<(), MembershipError> {
         let deadline = Instant::now() + limit;
         let mut metrics = self.inner.raft.metrics();
         let caught_up = metrics.wait_for(|metrics| {
@@ -116,7 +132,7 @@ impl<S: StateMachine> RaftHandle<S> {
             let last = metrics.last_log_index.unwrap_or(0);
             // Without replication this is not the leader any more; the next step says so.
             metrics.replication.is_none()
-                || matched.is_some_and(|matched| matched.index.saturating_add(CAUGHT_UP) >= last)
+                || matched.is_some_and(|matched| matched.index.saturating_add(behind) >= last)
         });
         match tokio::time::timeout_at(deadline, caught_up).await {
             Ok(Ok(_)) => Ok(()),
@@ -136,6 +152,29 @@ impl<S: StateMachine> RaftHandle<S> {
                 Err(MembershipError::Refused(error.to_string()))
             }
         }
+    }
+}
+
+/// While it lives, commands wait.
+struct HandingOver<'a, S: StateMachine>(&'a RaftHandle<S>);
+
+impl<'a, S: StateMachine> HandingOver<'a, S> {
+    fn start(raft: &'a RaftHandle<S>) -> Self {
+        raft.inner.proposer.hold();
+        Self(raft)
+    }
+
+    /// Sends no more heartbeats: followers elect nobody while they hear from this leader. They also
+    /// carry what a follower lacks, so it must have all before.
+    fn fall_silent(&self) {
+        self.0.inner.raft.runtime_config().heartbeat(false);
+    }
+}
+
+impl<S: StateMachine> Drop for HandingOver<'_, S> {
+    fn drop(&mut self) {
+        self.0.inner.raft.runtime_config().heartbeat(true);
+        self.0.inner.proposer.release();
     }
 }
 

@@ -18,10 +18,11 @@ use openraft::{BasicNode, OptionalSend, RaftNetwork, RaftNetworkFactory};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::container::Container;
 use crate::lease::Lease;
 use crate::snapshot::{SnapshotBody, blocking};
 use crate::transport::{Method, Transport, TransportError};
-use crate::types::{Peer, ServerId, Snapshot, TypeConfig, Vote};
+use crate::types::{Peer, ServerId, Snapshot, SnapshotMeta, TypeConfig, Vote};
 use crate::wire::{self, SnapshotAnswer, SnapshotPiece, WireError};
 
 /// Large enough to fill a fast link, small enough not to hold up heartbeats on a slow one.
@@ -29,17 +30,24 @@ const PIECE: usize = 256 << 10;
 /// Writing a piece, and at the end parsing a large state, takes longer than answering a heartbeat.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
-/// Pause between tries to reach a peer that is not there.
-const UNREACHABLE_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) struct Network {
     transport: Arc<dyn Transport>,
     lease: Arc<Lease>,
+    container: Container,
+    pause: Duration,
 }
 
 impl Network {
-    pub fn new(transport: Arc<dyn Transport>, lease: Arc<Lease>) -> Self {
-        Self { transport, lease }
+    /// `pause` is the time between tries to reach a peer that is not there. Longer than a heartbeat,
+    /// and a peer that comes back would stand for election before it hears from its leader.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        lease: Arc<Lease>,
+        container: Container,
+        pause: Duration,
+    ) -> Self {
+        Self { transport, lease, container, pause }
     }
 }
 
@@ -47,7 +55,13 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, target: ServerId, node: &BasicNode) -> Link {
-        Link { peer: Peer::new(target, node), transport: self.transport.clone(), lease: self.lease.clone() }
+        Link {
+            peer: Peer::new(target, node),
+            transport: self.transport.clone(),
+            lease: self.lease.clone(),
+            container: self.container.clone(),
+            pause: self.pause,
+        }
     }
 }
 
@@ -56,6 +70,8 @@ pub(crate) struct Link {
     peer: Peer,
     transport: Arc<dyn Transport>,
     lease: Arc<Lease>,
+    container: Container,
+    pause: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -106,9 +122,21 @@ impl Link {
         Ok(wire::decode(&answer)?)
     }
 
+    /// The snapshot as bytes: a held version is written out.
+    async fn readable(&self, meta: &SnapshotMeta, body: SnapshotBody) -> io::Result<SnapshotBody> {
+        let SnapshotBody::Held(source) = body else { return Ok(body) };
+        let (container, meta) = (self.container.clone(), meta.clone());
+        blocking(move || {
+            let mut out = Vec::new();
+            container.write(&mut out, meta.last_log_id, &meta.last_membership, &*source)?;
+            Ok(SnapshotBody::Memory(out.into()))
+        })
+        .await
+    }
+
     async fn send_snapshot(&self, vote: Vote, snapshot: Snapshot) -> Result<Vote, CallError> {
         let Snapshot { meta, snapshot } = snapshot;
-        let body = blocking(|| snapshot.into_readable()).await?;
+        let body = self.readable(&meta, *snapshot).await?;
         let size = body.size()?;
         let transfer = rand::random();
         let mut offset = 0;
@@ -176,6 +204,6 @@ impl RaftNetwork<TypeConfig> for Link {
     }
 
     fn backoff(&self) -> Backoff {
-        Backoff::new(std::iter::repeat(UNREACHABLE_PAUSE))
+        Backoff::new(std::iter::repeat(self.pause))
     }
 }

@@ -54,6 +54,8 @@ struct State<O> {
     /// Applied entries whose verdict openraft has not given yet.
     answered: Vec<Verdict>,
     next_ticket: u64,
+    /// Leadership is being handed over: what arrives waits for its end.
+    held: bool,
     closed: bool,
 }
 
@@ -115,6 +117,7 @@ impl<O: Send + 'static> Proposer<O> {
                 in_flight: HashMap::new(),
                 answered: Vec::new(),
                 next_ticket: 0,
+                held: false,
                 closed: false,
             }),
             doubt: Notify::new(),
@@ -236,6 +239,17 @@ impl<O: Send + 'static> Proposer<O> {
         waiting.into_iter().for_each(|waiters| waiters.fail(error));
     }
 
+    /// Sends no further entries until released; commands wait.
+    pub fn hold(&self) {
+        self.state.lock().held = true;
+    }
+
+    pub fn release(&self) {
+        let mut state = self.state.lock();
+        state.held = false;
+        self.send_next(&mut state);
+    }
+
     /// Refuses everything from now on.
     pub fn close(&self) {
         self.state.lock().closed = true;
@@ -253,7 +267,7 @@ impl<O: Send + 'static> Proposer<O> {
     }
 
     fn send_next(&self, state: &mut State<O>) {
-        if state.appending.is_some() || state.in_flight.len() >= IN_FLIGHT {
+        if state.held || state.appending.is_some() || state.in_flight.len() >= IN_FLIGHT {
             return;
         }
         let batch = self.next_batch(&mut state.queue);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::container;
 use crate::error::{ProposeError, RestoreError, SnapshotError};
 use crate::handle::RaftHandle;
 use crate::machine::StateMachine;
@@ -14,10 +13,11 @@ use crate::payload::{RestoreId, RestoreStep};
 use crate::snapshot::{SnapshotBody, blocking};
 
 /// One log entry carries this much of the snapshot. Other commands pass between the pieces.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 128 << 10;
 
 impl<S: StateMachine> RaftHandle<S> {
-    /// Replaces the state of all servers by a snapshot that [`RaftHandle::save`] wrote.
+    /// Replaces the state of all servers by that of a snapshot archive, from here or from another
+    /// cluster. The servers and their log stay as they are.
     ///
     /// The snapshot is parsed whole before anything happens. Commands go on meanwhile; those applied
     /// before the restore are undone by it. Once begun, the restore runs to its end even if the
@@ -29,9 +29,14 @@ impl<S: StateMachine> RaftHandle<S> {
         task.await.unwrap_or(Err(RestoreError::Propose(ProposeError::Shutdown)))
     }
 
-    /// Writes the present state out. Blocks; run it where that is allowed.
+    /// Writes an archive of the present state. Blocks; run it where that is allowed.
     pub fn save(&self, out: &mut dyn Write) -> io::Result<()> {
-        container::write(out, &*self.inner.machine.snapshot())
+        let (last, membership) = {
+            let metrics = self.inner.raft.metrics();
+            let metrics = metrics.borrow();
+            (metrics.last_applied, metrics.membership_config.clone())
+        };
+        self.inner.snapshots.container().write(out, last, &membership, &*self.inner.machine.snapshot())
     }
 
     async fn restore_body(&self, body: SnapshotBody) -> Result<(), RestoreError> {
@@ -39,10 +44,8 @@ impl<S: StateMachine> RaftHandle<S> {
         if !self.inner.lease.may_propose() {
             return Err(self.not_leader().into());
         }
-        let (machine, checked) = (self.inner.machine.clone(), body.clone());
-        blocking(move || Ok(checked.parse(|input| machine.parse(input)).map(drop)))
-            .await
-            .map_err(SnapshotError::from)??;
+        let machine = self.inner.machine.clone();
+        self.inner.snapshots.parse(body.clone(), move |input| machine.parse(input).map(drop)).await?;
         let id = RestoreId(rand::random());
         let result = self.send_pieces(id, body).await;
         if result.is_err() {

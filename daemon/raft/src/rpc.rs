@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tracing::warn;
 
-use crate::snapshot::{SnapshotStore, Spool, blocking};
+use crate::snapshot::{SnapshotStore, Spool};
 use crate::transport::Method;
 use crate::types::{OpenRaft, Snapshot, TypeConfig};
 use crate::wire::{self, SnapshotAnswer, SnapshotPiece, WireError};
@@ -104,8 +104,7 @@ impl Server {
         }
         let body = spool.ok_or(ServeError::Shutdown)?.finish();
         // A damaged transfer ends here, with an error to its sender; openraft would stop on it.
-        let check = body.clone();
-        blocking(move || Ok(check.parse(|state| Ok(std::io::copy(state, &mut std::io::sink())?)))).await??;
+        self.snapshots.parse(body.clone(), |_| Ok(())).await?;
         let snapshot = Snapshot { meta, snapshot: Box::new(body) };
         let answer = self.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
         Ok(wire::encode(&SnapshotAnswer::Taken(answer.vote))?)

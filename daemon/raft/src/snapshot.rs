@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::container;
+use crate::container::Container;
 use crate::error::{OpenError, SnapshotError};
 use crate::log::Log;
 use crate::log::database::Value;
@@ -50,18 +50,6 @@ impl fmt::Debug for SnapshotBody {
 }
 
 impl SnapshotBody {
-    /// Bytes that can be sent in pieces. May block: a held version is written out.
-    pub(crate) fn into_readable(self) -> io::Result<Self> {
-        match self {
-            Self::Held(source) => {
-                let mut out = Vec::new();
-                container::write(&mut out, &*source)?;
-                Ok(Self::Memory(out.into()))
-            }
-            body => Ok(body),
-        }
-    }
-
     pub(crate) fn size(&self) -> io::Result<u64> {
         match self {
             Self::File(file) => Ok(file.metadata()?.len()),
@@ -84,16 +72,18 @@ impl SnapshotBody {
         }
     }
 
-    /// Checks the whole and gives the state to `parse`. Blocks.
-    pub(crate) fn parse<T>(
-        &self,
-        parse: impl FnOnce(&mut dyn Read) -> Result<T, SnapshotError>,
-    ) -> Result<T, SnapshotError> {
+    /// The bytes from their beginning.
+    fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
+        let from_start = |file: &File| {
+            let mut file = file.try_clone()?;
+            file.rewind()?;
+            io::Result::Ok(Box::new(file))
+        };
         match self {
-            Self::File(file) => parse_file(file, parse),
-            Self::Spooled(file) => parse_file(file.as_file(), parse),
-            Self::Memory(bytes) => container::read(&mut &bytes[..], bytes.len() as u64, parse),
-            Self::Held(_) => Err(SnapshotError::Damaged("it was never written out")),
+            Self::File(file) => Ok(from_start(file)?),
+            Self::Spooled(file) => Ok(from_start(file.as_file())?),
+            Self::Memory(bytes) => Ok(Box::new(&bytes[..])),
+            Self::Held(_) => Err(io::Error::other("a held snapshot was never written out")),
         }
     }
 }
@@ -111,16 +101,6 @@ fn read_file_at(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
     Ok(piece.into())
 }
 
-fn parse_file<T>(
-    file: &File,
-    parse: impl FnOnce(&mut dyn Read) -> Result<T, SnapshotError>,
-) -> Result<T, SnapshotError> {
-    let mut file = file.try_clone()?;
-    file.rewind()?;
-    let size = file.metadata()?.len();
-    container::read(&mut file, size, parse)
-}
-
 /// What the database says about the snapshot in force.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -131,15 +111,21 @@ struct Record {
 /// The snapshot in force and the way to a newer one.
 pub(crate) struct SnapshotStore {
     directory: Option<PathBuf>,
+    container: Container,
     log: Log,
     current: Mutex<Option<Snapshot>>,
+    /// Held while a snapshot is put in force; whether that is over. openraft does not wait at its
+    /// end for a snapshot that is being built, and nothing may change once the log is closed.
+    closed: tokio::sync::Mutex<bool>,
 }
 
 impl SnapshotStore {
     /// Finds the snapshot in force and removes what crashes left behind.
-    pub async fn open(directory: Option<PathBuf>, log: Log) -> Result<Self, OpenError> {
+    pub async fn open(directory: Option<PathBuf>, state_bytes_max: u64, log: Log) -> Result<Self, OpenError> {
+        let spool_directory = directory.clone().unwrap_or_else(std::env::temp_dir);
+        let container = Container { spool_directory, state_bytes_max };
         let Some(path) = &directory else {
-            return Ok(Self { directory: None, log, current: Mutex::default() });
+            return Ok(Self::new(None, container, log, None));
         };
         let database = |source| OpenError::Database { path: path.clone(), source };
         let record: Option<Record> = log.load(Value::Snapshot).await.map_err(database)?;
@@ -158,7 +144,17 @@ impl SnapshotStore {
         if let Some(snapshot) = &current {
             log.on_snapshot(&snapshot.meta.last_membership);
         }
-        Ok(Self { directory, log, current: Mutex::new(current) })
+        Ok(Self::new(directory, container, log, current))
+    }
+
+    fn new(directory: Option<PathBuf>, container: Container, log: Log, current: Option<Snapshot>) -> Self {
+        let (current, closed) = (Mutex::new(current), tokio::sync::Mutex::new(false));
+        Self { directory, container, log, current, closed }
+    }
+
+    /// Lets no further snapshot come in force, and waits for one that just does.
+    pub async fn close(&self) {
+        *self.closed.lock().await = true;
     }
 
     pub fn current(&self) -> Option<Snapshot> {
@@ -181,13 +177,29 @@ impl SnapshotStore {
             *self.current.lock() = Some(snapshot.clone());
             return Ok(snapshot);
         };
+        let (container, described) = (self.container.clone(), meta.clone());
         let file = blocking(move || {
             let file = temporary(&directory)?;
-            container::write(&mut file.as_file(), &*source)?;
+            let SnapshotMeta { last_log_id, last_membership, .. } = &described;
+            container.write(&mut file.as_file(), *last_log_id, last_membership, &*source)?;
             Ok(file)
         })
         .await?;
         self.keep(meta, Arc::new(file)).await
+    }
+
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Checks a snapshot whole and gives its state to `parse`.
+    pub async fn parse<T: Send + 'static>(
+        &self,
+        body: SnapshotBody,
+        parse: impl FnOnce(&mut dyn Read) -> Result<T, SnapshotError> + Send + 'static,
+    ) -> Result<T, SnapshotError> {
+        let container = self.container.clone();
+        blocking(move || Ok(container.read(body.reader()?, parse))).await?
     }
 
     /// Somewhere to put a snapshot that arrives in pieces.
@@ -214,6 +226,10 @@ impl SnapshotStore {
         let Some(directory) = self.directory.clone() else {
             return Err(io::Error::other("snapshots are kept in memory"));
         };
+        let closed = self.closed.lock().await;
+        if *closed {
+            return Err(io::Error::other("raft is shutdown"));
+        }
         // Not the snapshot's id: a peer chose that.
         let name = format!("{}.snap", name(meta.last_log_id));
         let target = directory.join(&name);

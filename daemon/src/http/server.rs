@@ -278,7 +278,7 @@ fn log_finished(method: &Method, uri: &Uri, peer: Peer, started: Instant) {
         Peer::Unix => "@".to_owned(),
     };
     let latency = consul_api::types::duration::GoDuration::from(started.elapsed());
-    debug!(target: "agent.http", %method, %url, %from, %latency, "Request finished:");
+    debug!(target: "agent.http", %method, %url, %from, %latency, "Request finished");
 }
 
 fn bare(status: StatusCode) -> Response<Body> {

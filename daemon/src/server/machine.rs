@@ -69,6 +69,10 @@ fn refused(reason: &str) -> Outcome {
 struct Held(Arc<Version>);
 
 impl SnapshotSource for Held {
+    fn index(&self) -> u64 {
+        self.0.index()
+    }
+
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         Store::write_snapshot(&self.0, out)
     }

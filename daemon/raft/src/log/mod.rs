@@ -23,8 +23,8 @@ use crate::lease::Lease;
 use crate::payload::Ticket;
 use crate::types::{Entry, LogId, Membership, ServerId, StoredMembership, Vote};
 
-/// One request to a follower carries about this much.
-const REPLICATION_BYTES: usize = 1 << 20;
+/// One request to a follower carries about this much: openraft gives it no more than a heartbeat's time.
+const REPLICATION_BYTES: usize = 512 << 10;
 /// Memberships that may still be undone by a truncation; openraft itself keeps two.
 const MEMBERSHIPS: usize = 4;
 /// Rows removed at a time, so that appends never wait long for a purge.

@@ -26,6 +26,10 @@ pub const RESTORED: &str = "(restored)";
 struct Version(Vec<String>);
 
 impl SnapshotSource for Version {
+    fn index(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         self.0.iter().try_for_each(|command| writeln!(out, "{command}"))?;
         writeln!(out, ".")
@@ -91,9 +95,9 @@ pub fn frequent_snapshots() -> SnapshotPolicy {
 /// Fast enough for tests, slow enough for a busy machine.
 pub fn test_timing() -> Timing {
     Timing {
-        heartbeat: Duration::from_millis(60),
-        election_min: Duration::from_millis(200),
-        election_max: Duration::from_millis(400),
+        heartbeat: Duration::from_millis(100),
+        election_min: Duration::from_millis(500),
+        election_max: Duration::from_millis(1000),
     }
 }
 
