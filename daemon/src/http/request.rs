@@ -76,13 +76,30 @@ impl Request {
         too_large: impl Fn(u64) -> Failure,
     ) -> Result<Bytes, Failure> {
         if let Some(length) = self.content_length().filter(|length| *length > max as u64) {
+            self.discard_body().await;
             return Err(too_large(length));
         }
         let limited = Limited::new(&mut self.body, max);
         match limited.collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large(max as u64 + 1)),
+            Err(error) if error.is::<LengthLimitError>() => {
+                self.discard_body().await;
+                Err(too_large(max as u64 + 1))
+            }
             Err(_) => Err(Failure::bad_request("the request body ended early")),
+        }
+    }
+
+    /// Reads on a while without keeping anything: a client that is still sending when the connection closes does not
+    /// get to read the refusal.
+    async fn discard_body(&mut self) {
+        let mut left = DISCARD_MAX;
+        while let Some(Ok(frame)) = self.body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return,
+            }
         }
     }
 
@@ -95,5 +112,7 @@ impl Request {
     }
 }
 
+/// How much of a body that is refused is read all the same.
+const DISCARD_MAX: usize = 4 * 1024 * 1024;
 /// Bodies of registrations and definitions are small; this leaves room for any real one.
 const JSON_BODY_MAX: usize = 8 * 1024 * 1024;
