@@ -16,7 +16,7 @@ use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::http::view::{ChecksView, InstanceView};
-use crate::rpc::catalog::{HealthWanted, ServiceInstances};
+use crate::rpc::catalog::{HealthWanted, ServiceInstances, ServiceNames};
 use crate::rpc::health::{CheckList, ChecksOf};
 
 const GET: &[Method] = &[Method::GET];
@@ -28,6 +28,7 @@ pub const ROUTES: &[Route] = &[
     Route::prefix("/v1/health/state/", GET, handler!(state)).with_failure_meta(),
     Route::prefix("/v1/health/service/", GET, handler!(service)).with_failure_meta(),
     Route::prefix("/v1/health/connect/", GET, handler!(connect)).with_failure_meta(),
+    Route::prefix("/v1/health/ingress/", GET, handler!(ingress)).with_failure_meta(),
 ];
 
 async fn node(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
@@ -63,6 +64,17 @@ async fn service(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
 
 async fn connect(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     instances(agent, request, Lookup::Connect).await
+}
+
+/// Gateways that expose a service. Nothing links the two here, because gateway configuration is stored and not acted
+/// upon; so there is none, and the list says since when.
+async fn ingress(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
+    required(&request, "Missing service name")?;
+    wanted(&request)?;
+    selection::filter(&request, Schema::CheckServiceNode)?;
+    let options = options::read_options(&request, agent.wait_limits())?;
+    let (meta, _) = agent.read(&ServiceNames::default(), &options).await?;
+    Ok(Reply::json(&request, &[(); 0])?.with_meta(&meta, HEADERS))
 }
 
 async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
