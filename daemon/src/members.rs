@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use consul_api::types::catalog::NodeService;
 use consul_api::types::health::{HealthCheck, SERF_HEALTH};
 use consul_api::types::operator::Member;
-use consul_api::types::request::RegisterRequest;
+use consul_api::types::request::{DeregisterRequest, RegisterRequest};
 use consul_state::Command;
 use tokio::sync::Notify;
 use tracing::info;
@@ -156,6 +156,7 @@ impl Alone {
 #[async_trait]
 impl Members for Alone {
     async fn reconcile(&self, server: &Server) -> Result<(), RpcError> {
+        self.reap_strangers(server).await?;
         let registration = self.member.registration();
         if is_registered(server, &registration) {
             return Ok(());
@@ -172,6 +173,29 @@ impl Members for Alone {
 
     async fn changed(&self) {
         self.changed.notified().await;
+    }
+}
+
+impl Alone {
+    /// Nodes that were members once (a restored snapshot brings them) and are none now. Nodes that were registered
+    /// from outside have no member's health check and stay.
+    async fn reap_strangers(&self, server: &Server) -> Result<(), RpcError> {
+        let strangers: Vec<String> = {
+            let version = server.store.version();
+            let mut unwatched = consul_state::WatchSet::new();
+            let (_, nodes) = version.node_dump(&mut unwatched);
+            let is_stranger = |node: &str| !node.eq_ignore_ascii_case(&self.member.node_name);
+            nodes
+                .filter(|entry| is_stranger(&entry.node.node) && entry.check(SERF_HEALTH).is_some())
+                .map(|entry| entry.node.node.clone())
+                .collect()
+        };
+        for node in strangers {
+            info!(target: "agent.server", member = %node, reason = "reaped", "deregistering member");
+            let request = DeregisterRequest { node, ..DeregisterRequest::default() };
+            server.propose(&Command::Deregister(request)).await?.reply?;
+        }
+        Ok(())
     }
 }
 

@@ -339,6 +339,13 @@ fn read_error(error: ProposeError) -> ReadError {
     }
 }
 
+/// Log and snapshots hold every value and every token: the directory is for this user alone.
+fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
 async fn open_storage(config: &Config, lease: &Arc<Lease>) -> Result<(Log, SnapshotStore), OpenError> {
     let state_bytes = config.limits.state_bytes;
     let directory = match &config.storage {
@@ -348,7 +355,7 @@ async fn open_storage(config: &Config, lease: &Arc<Lease>) -> Result<(Log, Snaps
         }
         Storage::Disk(directory) => directory,
     };
-    std::fs::create_dir_all(directory).map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+    create_private(directory).map_err(|source| OpenError::Io { path: directory.clone(), source })?;
     let log = Log::open(directory, config.me.id, config.limits.cache_bytes, lease.clone()).await?;
     let snapshots = SnapshotStore::open(Some(directory.join("snapshots")), state_bytes, log.clone()).await?;
     Ok((log, snapshots))

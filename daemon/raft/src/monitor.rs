@@ -40,6 +40,18 @@ pub struct Leadership {
     pub leader: Option<Peer>,
 }
 
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "Leader",
+            Self::Candidate => "Candidate",
+            Self::Follower => "Follower",
+            Self::NonVoter => "Nonvoter",
+            Self::Stopped => "Shutdown",
+        })
+    }
+}
+
 type ServerMetrics = RaftServerMetrics<ServerId, openraft::BasicNode>;
 
 impl Leadership {
@@ -120,7 +132,7 @@ impl<O: Send + 'static> Monitor<O> {
         self.leadership.send_if_modified(|known| {
             let changed = *known != leadership;
             if changed {
-                info!(term = leadership.term, role = ?leadership.role, leader = ?leadership.leader, "raft leadership");
+                log_change(known, &leadership);
                 *known = leadership;
             }
             changed
@@ -178,6 +190,21 @@ impl<O: Send + 'static> Monitor<O> {
         {
             warn!(%error, "could not remove purged entries from the raft log");
         }
+    }
+}
+
+/// Says what an operator searches the log for: who leads now, and since when.
+fn log_change(before: &Leadership, now: &Leadership) {
+    const LOG: &str = "agent.server.raft";
+    if before.role != now.role {
+        info!(target: LOG, state = %now.role, term = now.term, "entering state");
+    }
+    match &now.leader {
+        Some(leader) if before.leader != now.leader => {
+            info!(target: "agent.server", leader = %leader.id, address = %leader.address, "New leader elected");
+        }
+        None if before.leader.is_some() => info!(target: LOG, term = now.term, "the cluster has no leader"),
+        _ => {}
     }
 }
 

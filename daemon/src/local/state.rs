@@ -95,7 +95,11 @@ impl LocalState {
                 }
             }
         }
-        let entry = LocalService { token, source, sync: Sync::Dirty, sidecar_of, service };
+        let before = self.services.get(&service.id);
+        // What the catalog has already need not be written again: a reload registers everything anew.
+        let written = before.is_some_and(|before| before.sync == Sync::InSync && before.service == service);
+        let sync = if written { Sync::InSync } else { Sync::Dirty };
+        let entry = LocalService { token, source, sync, sidecar_of, service };
         self.services.insert(entry.service.id.clone(), entry);
         self.revision += 1;
     }
@@ -116,7 +120,9 @@ impl LocalState {
             entry.check.output.clone_from(&before.check.output);
             entry.critical_since = before.critical_since;
         }
-        entry.sync = Sync::Dirty;
+        let before = self.checks.get(&entry.check.check_id);
+        let written = before.is_some_and(|before| before.sync == Sync::InSync && before.check == entry.check);
+        entry.sync = if written { Sync::InSync } else { Sync::Dirty };
         self.checks.insert(entry.check.check_id.clone(), entry);
         self.revision += 1;
         Ok(())
