@@ -25,6 +25,7 @@ mod sanitize;
 mod schema;
 mod section;
 mod source;
+mod unserved;
 mod validate;
 mod value;
 mod warnings;

@@ -11,10 +11,14 @@ use crate::raw::{Decoder, Raw, Syntax};
 use crate::runtime::RuntimeConfig;
 use crate::section::{Findings, Section};
 use crate::source::{Document, Sources};
+use crate::unserved;
 use crate::validate;
 use crate::value::Spanned;
 use crate::warnings::{Warning, Warnings};
 use std::path::PathBuf;
+
+/// Source name of what dev mode presets.
+pub(crate) const PRESET: &str = "dev";
 
 /// What dev mode presets. Files and flags may still change it.
 const DEV_MODE: &str = r#"
@@ -47,6 +51,8 @@ pub struct Loaded {
     pub config: RuntimeConfig,
     /// In the order found, each once.
     pub warnings: Vec<Warning>,
+    /// Settings that this agent does not act on yet, in whole sentences.
+    pub unserved: Vec<String>,
 }
 
 /// Makes a configuration. All files are read before any error is returned, so that one attempt reports them all.
@@ -65,7 +71,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         return Err(error.into());
     }
     validate::check_rules(&config, &root, &mut warnings)?;
-    Ok(Loaded { config, warnings: warnings.into_vec() })
+    let unserved = unserved::notices(&raw, &config);
+    Ok(Loaded { config, warnings: warnings.into_vec(), unserved })
 }
 
 /// What `consul validate` does: loads files and directories as an agent without flags would.
@@ -83,7 +90,7 @@ fn merged(sources: &Sources, warnings: &mut Warnings) -> Result<Raw, ConfigError
             Err(error) => errors.push(error),
         };
     if sources.flags.dev {
-        let preset = Document { name: "dev".to_owned(), syntax: Syntax::Hcl, text: DEV_MODE.to_owned() };
+        let preset = Document { name: PRESET.to_owned(), syntax: Syntax::Hcl, text: DEV_MODE.to_owned() };
         lay(&preset, &mut raw, warnings);
     }
     merge(&mut raw, sources.flags.lists.clone());

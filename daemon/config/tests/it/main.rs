@@ -9,6 +9,7 @@ mod properties;
 mod running;
 mod templates;
 mod tutorials;
+mod unserved;
 
 use consul_config::{AgentFlags, ConfigErrors, Document, Host, Interface, Loaded, Sources, Syntax, load};
 
