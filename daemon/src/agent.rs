@@ -1,7 +1,7 @@
 //! One agent: what its doors and loops share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,12 +10,14 @@ use consul_api::types::event::UserEvent;
 use consul_api::types::session::Session;
 use consul_config::RuntimeConfig;
 use consul_telemetry::log::Logs;
+use consul_telemetry::metrics::{Counter, counter};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;
+use crate::limits::RateLimiter;
 use crate::members::LocalMember;
 use crate::rpc::read::Read;
 use crate::rpc::session::{SessionCreate, SessionList};
@@ -23,6 +25,19 @@ use crate::rpc::write::Write;
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
 use crate::server::Server;
 use crate::services::Services;
+
+/// What this agent asks of servers.
+struct ClientMetrics {
+    requests: Counter,
+    exceeded: Counter,
+    failed: Counter,
+}
+
+static CLIENT: LazyLock<ClientMetrics> = LazyLock::new(|| ClientMetrics {
+    requests: counter("client.rpc"),
+    exceeded: counter("client.rpc.exceeded"),
+    failed: counter("client.rpc.failed"),
+});
 
 /// Who this agent is; fixed for the life of the process.
 #[derive(Clone, Debug)]
@@ -56,6 +71,8 @@ pub struct Agent {
     /// Asks for a graceful leave.
     pub leave: CancellationToken,
     pub cache: Cache,
+    /// Bounds what this agent asks of servers. Reloadable.
+    pub rpc_limit: RateLimiter,
     authorizer: Authorizer,
 }
 
@@ -83,9 +100,12 @@ pub struct Parts {
 
 impl Agent {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let rpc_limit = RateLimiter::default();
+        crate::settings::set_rpc_limit(&rpc_limit, &parts.config);
         let cache = Cache::new(crate::settings::cache_pace(&parts.config));
         Arc::new(Self {
             cache,
+            rpc_limit,
             identity: parts.identity,
             config: ArcSwap::new(parts.config),
             http: ArcSwap::from_pointee(parts.http),
@@ -151,8 +171,21 @@ impl Agent {
         self.route(&options.datacenter)?.write(request).await
     }
 
-    /// The server that answers for a datacenter; empty means our own.
+    /// The server that answers a request for a datacenter; empty means our own. Counts as one request.
     pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
+        CLIENT.requests.incr();
+        if !self.rpc_limit.admits(Instant::now) {
+            CLIENT.exceeded.incr();
+            return Err(RpcError::TooManyRequests);
+        }
+        let found = self.server_for(datacenter);
+        if found.is_err() {
+            CLIENT.failed.incr();
+        }
+        found
+    }
+
+    fn server_for(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
         let server = self.server.as_ref().ok_or(RpcError::NoServers)?;
         if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter) {
             return Ok(server);
@@ -169,7 +202,7 @@ impl Agent {
         let session = request.session.clone();
         let id = self.write(request, options).await?;
         let armed = Session { id: id.clone(), ..session };
-        self.route(&options.datacenter)?.leader.arm_session(&armed, Instant::now());
+        self.server_for(&options.datacenter)?.leader.arm_session(&armed, Instant::now());
         Ok(id)
     }
 
@@ -183,7 +216,7 @@ impl Agent {
         let authorizer = self.authorize(&options.token)?;
         let resource = consul_acl::Resource::Session(&session.node);
         crate::rpc::write::require(authorizer.allows(resource, consul_acl::Access::Write))?;
-        self.route(&options.datacenter)?.leader.arm_session(&session, Instant::now());
+        self.server_for(&options.datacenter)?.leader.arm_session(&session, Instant::now());
         Ok(Some(session))
     }
 

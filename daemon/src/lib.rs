@@ -5,15 +5,19 @@
 //! must happen once; `services` keeps what runs on this host.
 
 pub mod agent;
+mod agent_tls;
+mod auto_reload;
 mod banner;
 pub mod cache;
 mod child;
 pub mod config_entries;
 mod dns;
 pub mod events;
+mod gauges;
 pub mod host;
 pub mod http;
 pub mod leader;
+pub mod limits;
 mod listeners;
 pub mod local;
 pub mod members;

@@ -1,12 +1,19 @@
 //! Reading the configuration anew: all or nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use consul_api::types::config_entry::ConfigEntry;
+use consul_config::reload::Change;
 use consul_config::{AgentFlags, RuntimeConfig, Sources};
 use tracing::{error, info, warn};
 
 use crate::agent::Agent;
 use crate::settings;
+
+/// Parts whose changes are taken into the configuration, but which only a start brings into force.
+const FIXED: [(Change, &str); 3] =
+    [(Change::RaftSnapshots, "raft snapshots"), (Change::RaftTiming, "raft timing"), (Change::Tls, "tls")];
 
 /// What the command line said, so that the same files are read again.
 pub struct Reloader {
@@ -46,7 +53,9 @@ impl Agent {
         for warning in &loaded.warnings {
             warn!(target: "agent", "{warning}");
         }
-        let change = consul_config::reload::plan(&self.config.load(), &loaded.config);
+        let mut change = consul_config::reload::plan(&self.config.load(), &loaded.config);
+        let fixed = FIXED.iter().filter(|(part, _)| change.changes.contains(part));
+        change.after_restart.extend(fixed.map(|(_, name)| *name));
         if !change.after_restart.is_empty() {
             let parts = change.after_restart.join(", ");
             warn!(target: "agent", %parts, "some changes in the configuration take effect only after a restart");
@@ -58,8 +67,9 @@ impl Agent {
             .services
             .plan_files(&config.service_definitions, &config.check_definitions)
             .map_err(|error| error.to_string())?;
+        let entries = crate::leader::bootstrap::entries(&config)?;
         let watches = crate::watches::parse(&config).map_err(|error| error.to_string())?;
-        self.apply(config, dns, plan).await?;
+        self.apply(config, dns, plan, entries).await?;
         self.watches.replace(self, watches);
         Ok(())
     }
@@ -69,6 +79,7 @@ impl Agent {
         config: RuntimeConfig,
         dns: Arc<consul_dns::settings::Settings>,
         plan: crate::services::FileDefinitions,
+        entries: Vec<ConfigEntry>,
     ) -> Result<(), String> {
         match settings::level(&config) {
             Some(level) => self.logs.set_level(level),
@@ -77,6 +88,12 @@ impl Agent {
             }
         }
         consul_telemetry::metrics::global().set_filter(settings::metrics_filter(&config));
+        crate::settings::set_rpc_limit(&self.rpc_limit, &config);
+        self.cache.set_pace(settings::cache_pace(&config));
+        if let Some(server) = &self.server {
+            server.limits.set(&config.limits, Instant::now());
+            server.bootstrap_entries.store(Arc::new(entries));
+        }
         self.services.set_discard_output(config.checks.discard_output);
         let max_conns_per_client = config.limits.http_max_conns_per_client as usize;
         let http =

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use consul_api::types::operator::AutopilotConfig;
 use consul_checks::{RuntimeOptions, ScriptSwitches};
@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::cache::Pace;
 use crate::http::options::WaitLimits;
 use crate::http::settings::HttpSettings;
+use crate::limits::RateLimiter;
 use crate::services::Settings as ServiceSettings;
 
 pub fn http(config: &RuntimeConfig) -> HttpSettings {
@@ -40,7 +41,39 @@ pub fn http(config: &RuntimeConfig) -> HttpSettings {
         discovery_max_stale: config.queries.discovery_max_stale,
         wait: WaitLimits { default: config.queries.default_query_time, max: config.queries.max_query_time },
         max_conns_per_client: config.limits.http_max_conns_per_client as usize,
+        head_max: head_max(config),
     }
+}
+
+/// Refuses what must not be left out silently: an agent without the protection that was asked for.
+pub fn refuse_unsafe(config: &RuntimeConfig) -> Result<(), String> {
+    if config.acl.enabled {
+        let reason = "acl.enabled is set, but this agent has no access control yet and would serve everybody; remove \
+                      the setting if that is acceptable";
+        return Err(reason.to_owned());
+    }
+    if !config.network.https.is_empty() {
+        return Err("ports.https is set, but this agent does not serve HTTPS yet".to_owned());
+    }
+    Ok(())
+}
+
+/// Why `address` cannot be joined, and with it why the start fails.
+pub fn join_refusal(address: &str) -> String {
+    format!(
+        "couldn't join: failed to join {address}: this agent does not gossip yet and finds no other agents"
+    )
+}
+
+/// How large the head of a request may be.
+fn head_max(config: &RuntimeConfig) -> usize {
+    let Some(bytes) = config.http.max_header_bytes else { return crate::http::settings::HEAD_MAX_DEFAULT };
+    let least = crate::http::settings::HEAD_MAX_LEAST;
+    let bytes = bytes as usize;
+    if bytes < least {
+        warn!(target: "agent.http", "http_config.max_header_bytes is {bytes}; {least} is the least that can be set and used instead");
+    }
+    bytes.max(least)
 }
 
 /// How long coordinates are collected before they are written.
@@ -135,8 +168,15 @@ pub fn services(config: &RuntimeConfig) -> ServiceSettings {
     }
 }
 
-pub fn checks(_config: &RuntimeConfig) -> RuntimeOptions {
-    RuntimeOptions::from_env()
+/// What checks may use. Reads the agent's certificate if they use that.
+pub fn checks(config: &RuntimeConfig) -> Result<RuntimeOptions, String> {
+    let own = config.checks.use_agent_tls;
+    let agent_tls = own.then(|| crate::agent_tls::load(&config.tls.internal_rpc)).transpose()?;
+    Ok(RuntimeOptions { agent_tls, ..RuntimeOptions::from_env() })
+}
+
+pub fn set_rpc_limit(limit: &RateLimiter, config: &RuntimeConfig) {
+    limit.set(config.limits.rpc_rate, f64::from(config.limits.rpc_max_burst), Instant::now());
 }
 
 /// Where the log goes, or why not.

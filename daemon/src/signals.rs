@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::agent::Agent;
 
@@ -42,6 +42,16 @@ impl Signals {
             user1: signal(SignalKind::user_defined1())?,
         })
     }
+}
+
+/// Resolves if somebody who waits for the agent's end loses patience.
+pub async fn again() {
+    let Ok(mut signals) = Signals::install() else { return std::future::pending().await };
+    let name = tokio::select! {
+        _ = signals.interrupt.recv() => "interrupt",
+        _ = signals.terminate.recv() => "terminated",
+    };
+    warn!(target: "agent", signal = name, "Caught second signal, Exiting");
 }
 
 /// Serves signals until one of them, or somebody else, ends the agent.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use consul_config::{AgentFlags, FlagError, RuntimeConfig, Sources, node_id};
 use consul_dns::server::{Listeners, ServerLimits};
 use consul_raft::{Bootstrap, Config as RaftConfig, NoPeers, Peer, RaftHandle, Storage, Timing};
@@ -16,10 +17,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::agent::{Agent, Identity, Parts};
+use crate::auto_reload::{self, FileWatch};
 use crate::banner;
 use crate::dns::DnsBackend;
+use crate::gauges;
 use crate::http::server::HttpServer;
-use crate::leader::{Leader, duties};
+use crate::leader::{Leader, bootstrap, duties};
+use crate::limits::RequestLimits;
 use crate::listeners::{HttpListeners, SocketFile};
 use crate::local::persist::Persistence;
 use crate::members::{Alone, LocalMember};
@@ -28,6 +32,7 @@ use crate::reload::Reloader;
 use crate::server::coordinates::{self, Coordinates};
 use crate::server::machine::Machine;
 use crate::server::{HoldTimeout, Server};
+use crate::server::{rejoin, watchdog};
 use crate::services::alias::CatalogChecks;
 use crate::services::{Services, reap, sync};
 use crate::settings;
@@ -87,9 +92,13 @@ fn prepare(args: Vec<String>) -> Result<Prepared, Refusal> {
     let hostname = sources.host.name.clone();
     let loaded = consul_config::load(&sources).map_err(|error| refuse(&error))?;
     let config = loaded.config;
+    settings::refuse_unsafe(&config).map_err(Refusal::Start)?;
     let log = settings::log(&config).map_err(Refusal::Start)?;
     let metrics_config = settings::metrics(&config, &hostname).map_err(Refusal::Start)?;
     let dns = settings::dns(&config).map_err(Refusal::Start)?;
+    if !config.telemetry.retry_failed_connection {
+        metrics_config.check_reachable().map_err(|error| refuse(&error))?;
+    }
     if let Some(data_dir) = &config.node.data_dir {
         consul_config::check_data_dir(data_dir, config.server).map_err(Refusal::Start)?;
     }
@@ -102,7 +111,7 @@ fn prepare(args: Vec<String>) -> Result<Prepared, Refusal> {
     }
     logs.start(&log).map_err(|error| refuse(&error))?;
     metrics::global().configure(metrics_config);
-    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    let warnings = loaded.warnings.iter().map(ToString::to_string).chain(loaded.unserved).collect();
     Ok(Prepared { flags, config, warnings, node_id: id.to_string(), dns, logs })
 }
 
@@ -139,7 +148,10 @@ async fn live(prepared: Prepared) -> u8 {
     process::notify_supervisor("READY=1");
     let ending = signals::wait(&running.agent).await;
     process::notify_supervisor("STOPPING=1");
-    running.end(ending).await
+    tokio::select! {
+        code = running.end(ending) => code,
+        () = signals::again() => 1,
+    }
 }
 
 /// A running agent and what must be undone at its end.
@@ -156,6 +168,10 @@ struct Running {
 impl Running {
     async fn start(prepared: Prepared) -> Result<Self, String> {
         let Prepared { flags, config, node_id, dns, logs, warnings: _ } = prepared;
+        if let Some(address) = config.join.lan.start.first().or(config.join.wan.start.first()) {
+            return Err(settings::join_refusal(address));
+        }
+        let file_watch = file_watch(&config, &flags)?;
         let open_files = process::raise_open_files_limit();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -167,7 +183,7 @@ impl Running {
         let services = Services::new(
             settings::services(&config),
             persistence,
-            settings::checks(&config),
+            settings::checks(&config)?,
             catalog.clone(),
         );
         services.set_discard_output(config.checks.discard_output);
@@ -209,8 +225,16 @@ impl Running {
             let members = Arc::new(Alone::new(member));
             let period = settings::coordinate_period(&agent.config.load());
             tasks.spawn(coordinates::run(server.clone(), period, stop.clone()));
+            tasks.spawn(watchdog::run(server.clone(), stop.clone()));
+            if let Some(data_dir) = lasting_data_dir(&agent.config.load()) {
+                tasks.spawn(rejoin::run(data_dir.into(), stop.clone()));
+            }
             tasks.spawn(duties::run(server, members, stop.clone()));
         }
+        if let Some(watch) = file_watch {
+            tasks.spawn(auto_reload::run(agent.clone(), watch));
+        }
+        tasks.spawn(gauges::run(agent.clone(), stop.clone()));
         tasks.spawn(sync::run(agent.clone(), stop.clone()));
         tasks.spawn(reap::run(agent.clone(), stop.clone()));
         agent.watches.replace(&agent, watches);
@@ -224,11 +248,24 @@ impl Running {
         Ok(Self { agent, http, dns, tasks, metrics_stop, _pid_file: pid_file, _socket_files: socket_files })
     }
 
+    /// Goes on answering for a while: clients that have not heard yet that this server leaves still ask it.
+    async fn drain(&self) {
+        let drain_time = self.agent.config.load().raft.leave_drain_time;
+        info!(target: "agent.server", ?drain_time, "Waiting to drain RPC traffic");
+        tokio::select! {
+            () = tokio::time::sleep(drain_time) => {}
+            () = self.agent.stop.cancelled() => {}
+        }
+    }
+
     /// Ends everything in order; returns the exit code.
     async fn end(self, ending: Ending) -> u8 {
         let started = Instant::now();
         if ending == Ending::Leave {
             info!(target: "agent", "Gracefully shutting down agent...");
+            if self.agent.server.is_some() {
+                self.drain().await;
+            }
         }
         info!(target: "agent", "Requesting shutdown");
         self.agent.services.stop_checks();
@@ -259,6 +296,20 @@ impl Running {
     }
 }
 
+/// Watches what the configuration was read from, if that is wanted.
+fn file_watch(config: &RuntimeConfig, flags: &AgentFlags) -> Result<Option<FileWatch>, String> {
+    if !config.process.auto_reload || flags.config_paths.is_empty() {
+        return Ok(None);
+    }
+    let watch = FileWatch::new(&flags.config_paths);
+    watch.map(Some).map_err(|error| format!("cannot watch the configuration files: {error}"))
+}
+
+/// Where a server keeps what must survive a restart.
+fn lasting_data_dir(config: &RuntimeConfig) -> Option<&Path> {
+    config.node.data_dir.as_deref().filter(|_| !config.dev_mode)
+}
+
 fn create_pid_file(path: &Path) -> Result<PidFile, String> {
     PidFile::create(path).map_err(|error| {
         format!("Could not open pid file: open {}: {}", path.display(), crate::listeners::os_text(&error))
@@ -285,6 +336,11 @@ async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server
         id: node_id.parse().map_err(|error: consul_raft::ParseServerIdError| error.to_string())?,
         address: config.network.rpc_advertise.to_string(),
     };
+    if let Some(data_dir) = lasting_data_dir(config) {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        rejoin::check(data_dir, config.node.server_rejoin_age_max, now)?;
+    }
+    let bootstrap_entries = bootstrap::entries(config)?;
     let storage = match &config.node.data_dir {
         Some(dir) if !config.dev_mode => Storage::Disk(dir.join(RAFT_DIRECTORY)),
         _ => Storage::Memory,
@@ -310,6 +366,9 @@ async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server
         session_ttl_min: config.queries.session_ttl_min,
         coordinates: Coordinates::default(),
         autopilot: settings::autopilot(config),
+        bootstrap_entries: ArcSwap::from_pointee(bootstrap_entries),
+        limits: RequestLimits::new(&config.limits, Instant::now()),
+        blocking: Default::default(),
     }))
 }
 

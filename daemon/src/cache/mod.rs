@@ -53,7 +53,7 @@ pub struct Fetched {
 
 pub struct Cache {
     entries: Mutex<HashMap<Key, Slot>>,
-    pace: Pace,
+    pace: Mutex<Pace>,
 }
 
 struct Slot {
@@ -64,7 +64,12 @@ struct Slot {
 impl Cache {
     /// `pace` bounds how often one entry is fetched anew by itself.
     pub fn new(pace: Pace) -> Self {
-        Self { entries: Mutex::default(), pace }
+        Self { entries: Mutex::default(), pace: Mutex::new(pace) }
+    }
+
+    /// Changes the pace of entries that are yet to come.
+    pub fn set_pace(&self, pace: Pace) {
+        *self.pace.lock() = pace;
     }
 
     /// The answer of an entry that keeps itself fresh. Waits until its index passes `min_index`, at most `max_wait`.
@@ -75,7 +80,7 @@ impl Cache {
         min_index: u64,
         max_wait: Duration,
     ) -> Result<Fetched, RpcError> {
-        let entry = self.entry(&key, || Entry::watched(source(), self.pace));
+        let entry = self.entry(&key, || Entry::watched(source(), *self.pace.lock()));
         let answer = entry.wait(min_index, max_wait).await;
         if answer.is_err() {
             self.forget(&key, &entry);

@@ -31,7 +31,7 @@ impl System {
         let field = |name: &str| os_release(&release, name);
         Self {
             hostname: text("/proc/sys/kernel/hostname").trim().to_owned(),
-            uptime: text("/proc/uptime").split('.').next().map(number).unwrap_or(0),
+            uptime: uptime(),
             boot_time: stat.lines().find_map(|line| line.strip_prefix("btime ")).map(number).unwrap_or(0),
             procs: count_processes(),
             os: std::env::consts::OS.to_owned(),
@@ -45,6 +45,11 @@ impl System {
             hostid: text("/sys/class/dmi/id/product_uuid").trim().to_lowercase(),
         }
     }
+}
+
+/// Seconds since the host was started.
+pub fn uptime() -> u64 {
+    text("/proc/uptime").split('.').next().map(number).unwrap_or(0)
 }
 
 fn count_processes() -> u64 {

@@ -49,6 +49,8 @@ impl Failure {
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
         match error {
+            // Clients know this one by its status alone.
+            RpcError::TooManyRequests => Self::new(StatusCode::TOO_MANY_REQUESTS, ""),
             RpcError::RateLimited => Self::too_many_requests(error.to_string()),
             RpcError::WriteRateLimited => {
                 Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()) }

@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures::FutureExt as _;
 use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, VARY};
 use http::{Method, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -16,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::connections::{Admission, Connections, Refusal, Source};
 use super::failure::Failure;
@@ -25,12 +27,10 @@ use super::path::{self, Cleaned};
 use super::reply::{self, Body, MetaHeaders, Reply};
 use super::request::{Peer, Request};
 use super::route::{ChecksMethods, FailureMeta, Found, Route, Router};
-use super::settings::HttpSettings;
+use super::settings::{HEAD_MAX_LEAST, HttpSettings};
 use crate::agent::Agent;
 use crate::rpc::ReadMeta;
 
-/// Request line and headers together may be this large.
-const HEAD_MAX: usize = 1024 * 1024;
 /// How long open requests may go on once the agent stops.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after an accept failed, so that a lack of file descriptors does not become a busy loop.
@@ -52,7 +52,7 @@ pub struct HttpServer {
 impl HttpServer {
     pub fn new(agent: Arc<Agent>, connections_max: usize, stop: CancellationToken) -> Arc<Self> {
         let router = Router::new(super::endpoints::ALL);
-        let metrics = super::metrics::RequestMetrics::new(router.rows());
+        let metrics = super::metrics::RequestMetrics::new(router.rows(), agent.node_name());
         let connections = Connections::new(connections_max);
         Arc::new(Self { agent, router, metrics, connections, stop, tasks: TaskTracker::new() })
     }
@@ -131,6 +131,7 @@ impl HttpServer {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stop = self.stop.clone();
+        let head_max = self.agent.http.load().head_max.max(HEAD_MAX_LEAST);
         let service = service_fn(move |request| {
             let server = self.clone();
             async move { Ok::<_, Infallible>(server.respond(request, peer).await) }
@@ -138,7 +139,7 @@ impl HttpServer {
         let connection = http1::Builder::new()
             .title_case_headers(true)
             .header_read_timeout(None)
-            .max_buf_size(HEAD_MAX)
+            .max_buf_size(head_max)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
@@ -192,7 +193,7 @@ impl HttpServer {
                 }
             },
         };
-        self.metrics.observe(index, &parts.method, started.elapsed());
+        self.metrics.observe(index, &parts.method, reply.status, started.elapsed());
         log_finished(&parts.method, &parts.uri, peer, started);
         finish(&mut reply, &self.agent.http.load(), compress);
         reply.into_response()
@@ -202,13 +203,29 @@ impl HttpServer {
         let refused = super::namespaces::refuse(route.path, &request);
         let outcome = match refused {
             Some(failure) => Err(failure),
-            None => (route.handler)(self.agent.clone(), request).await,
+            None => unwinding((route.handler)(self.agent.clone(), request), route.path).await,
         };
         match outcome {
             Ok(reply) => reply,
             Err(failure) => failed(route, failure),
         }
     }
+}
+
+/// A handler that panics is a fault of ours: the client is told, and other requests on its connection go on.
+async fn unwinding(
+    handled: impl Future<Output = Result<Reply, Failure>>,
+    path: &str,
+) -> Result<Reply, Failure> {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| {
+        let reason = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        error!(target: "agent.http", path, error = %reason, "a request could not be handled because of a fault in the agent");
+        Err(Failure::internal("internal error: the request could not be handled"))
+    })
 }
 
 fn failed(route: &Route, failure: Failure) -> Reply {
@@ -332,3 +349,21 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: Re
 
 /// Settings shared by all connections, replaced by a reload.
 pub type SharedSettings = ArcSwap<HttpSettings>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer() {
+        let handler = async {
+            if std::hint::black_box(true) {
+                panic!("broken");
+            }
+            Ok(Reply::empty())
+        };
+        let Err(failure) = unwinding(handler, "/v1/x").await else { panic!("no failure") };
+        assert_eq!(failure.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(failure.text.starts_with("internal error"));
+    }
+}

@@ -26,7 +26,13 @@ pub struct HttpSettings {
     pub wait: WaitLimits,
     /// Connections of one client at a time; 0: no limit.
     pub max_conns_per_client: usize,
+    /// Bytes that request line and headers may have together; at least [`HEAD_MAX_LEAST`].
+    pub head_max: usize,
 }
+
+pub const HEAD_MAX_DEFAULT: usize = 1024 * 1024;
+/// What the HTTP library needs as a buffer.
+pub const HEAD_MAX_LEAST: usize = 8192;
 
 impl HttpSettings {
     /// How old an answer to a request for `path` may be, unless it says itself.

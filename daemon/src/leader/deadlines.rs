@@ -32,6 +32,10 @@ impl<K: Clone + Ord + Hash> Deadlines<K> {
         }
     }
 
+    pub fn count(&self) -> usize {
+        self.by_key.len()
+    }
+
     pub fn clear(&mut self) {
         self.by_time.clear();
         self.by_key.clear();

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::members::Members;
 use crate::rpc::RpcError;
 use crate::server::Server;
+use crate::server::metrics::SERVER;
 
 /// Pause after a duty failed, before the next round.
 const RETRY: Duration = Duration::from_secs(1);
@@ -36,9 +37,11 @@ pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: Cancellat
 
 /// One term of leadership; returns when it is over.
 async fn lead(server: &Server, members: &dyn Members) {
+    let started = Instant::now();
     if server.raft.barrier().await.is_err() {
         return;
     }
+    SERVER.barrier.observe_since(started);
     info!(target: "agent.server", "cluster leadership acquired");
     server.leader.rebuild(&server.store.version(), Instant::now());
     server.leader.lock_delays.clear();
@@ -52,7 +55,9 @@ async fn lead(server: &Server, members: &dyn Members) {
         let now = Instant::now();
         if now >= reconcile_at {
             reconcile_at = now + RECONCILE;
-            if let Err(error) = establish(server, members).await {
+            let established = establish(server, members).await;
+            SERVER.reconcile.observe_since(now);
+            if let Err(error) = established {
                 warn!(target: "agent.leader", %error, "could not bring the catalog in line with the members, will retry");
                 reconcile_at = now + RETRY;
             }
@@ -79,6 +84,7 @@ async fn establish(server: &Server, members: &dyn Members) -> Result<(), RpcErro
         let command = AutopilotCommand { config: server.autopilot.clone(), cas: None };
         server.propose(&Command::Autopilot(command)).await?;
     }
+    server.store_bootstrap_entries().await?;
     members.reconcile(server).await
 }
 

@@ -1,6 +1,7 @@
 //! What must happen once in a cluster, and therefore happens on the leader: session expiry, lock delays, tombstone
 //! collection, the leader's view of its own members.
 
+pub mod bootstrap;
 pub mod deadlines;
 pub mod duties;
 pub mod lock_delay;
@@ -95,6 +96,11 @@ impl Leader {
         if version.oldest_tombstone().is_some() {
             timers.remember_tombstone(version.index(), now);
         }
+    }
+
+    /// Sessions whose clocks run.
+    pub fn session_count(&self) -> usize {
+        self.timers.lock().sessions.count()
     }
 
     pub fn is_void(&self) -> bool {

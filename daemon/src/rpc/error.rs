@@ -16,6 +16,9 @@ pub enum RpcError {
     NoPathToDatacenter,
     #[error("Query not found")]
     QueryNotFound,
+    /// This agent sends more than it may.
+    #[error("RPC rate limit exceeded")]
+    TooManyRequests,
     #[error("rate limit exceeded, try again later or against a different server")]
     RateLimited,
     #[error("rate limit exceeded for operation that can only be performed by the leader, try again later")]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use consul_raft::{RestoreMode, SnapshotError, SnapshotSource, StateMachine};
 use consul_state::{ApplyError, Command, Outcome, Store, Version};
 
+use super::metrics::SERVER;
 use crate::leader::Leader;
 
 /// Decodes and applies commands, and passes on what the leader's timers need to know of them.
@@ -30,7 +31,9 @@ impl StateMachine for Machine {
         let decoded: Vec<_> = commands.iter().map(|bytes| Command::decode(bytes)).collect();
         let valid: Vec<Command> =
             decoded.iter().filter_map(|command| command.as_ref().ok().cloned()).collect();
+        let started = Instant::now();
         let mut applied = self.store.apply(&valid).into_iter();
+        SERVER.applied(&valid, started.elapsed());
         let outcomes: Vec<Outcome> = decoded
             .into_iter()
             .map(|command| match command {

@@ -2,17 +2,24 @@
 
 pub mod coordinates;
 pub mod machine;
+pub mod metrics;
 mod read;
+pub mod rejoin;
+pub mod watchdog;
 mod write;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use consul_api::types::config_entry::ConfigEntry;
 use consul_api::types::operator::AutopilotConfig;
 use consul_raft::RaftHandle;
 use consul_state::Store;
 
 use crate::leader::Leader;
+use crate::limits::RequestLimits;
 use coordinates::Coordinates;
 use machine::Machine;
 
@@ -30,4 +37,16 @@ pub struct Server {
     pub coordinates: Coordinates,
     /// Written down by the first leader, unless operators have said otherwise before.
     pub autopilot: AutopilotConfig,
+    /// Stored by each new leader where they are absent.
+    pub bootstrap_entries: ArcSwap<Vec<ConfigEntry>>,
+    pub limits: RequestLimits,
+    /// Reads that wait for a change.
+    pub blocking: AtomicUsize,
+}
+
+impl Server {
+    /// Reads that wait for a change right now.
+    pub fn blocking_reads(&self) -> usize {
+        self.blocking.load(Ordering::Relaxed)
+    }
 }

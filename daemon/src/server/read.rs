@@ -6,6 +6,8 @@ use consul_acl::Authorizer;
 use tokio::time::sleep;
 
 use super::Server;
+use super::metrics::{Present, SERVER};
+use crate::limits::Access;
 use crate::rpc::read::{self, Evaluated, Read};
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
 
@@ -20,12 +22,17 @@ impl Server {
         options: &ReadOptions,
         authorizer: &Authorizer,
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        if !self.limits.admits(Access::Read, Instant::now) {
+            return Err(RpcError::RateLimited);
+        }
+        SERVER.queries.incr();
         self.ensure_fresh(options.consistency).await?;
         let (mut meta, reply) = match read::evaluate(&self.store, request, options, authorizer)? {
             Evaluated::Answer { index, reply, filtered } => {
                 (ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() }, reply)
             }
             Evaluated::NotYet { .. } => {
+                let _waiting = Present::new(&self.blocking);
                 Box::pin(read::block(&self.store, request, options, authorizer)).await?
             }
         };
@@ -65,7 +72,10 @@ impl Server {
 
     async fn confirm_leadership(&self) -> Result<(), RpcError> {
         self.await_leadership().await?;
-        self.raft.ensure_linearizable().await.map_err(|_| RpcError::NoLeader)
+        let started = Instant::now();
+        let confirmed = self.raft.ensure_linearizable().await.map_err(|_| RpcError::NoLeader);
+        SERVER.consistent_read.observe_since(started);
+        confirmed
     }
 
     /// Waits a while for this server to lead, which a new one needs a moment for.

@@ -8,6 +8,8 @@ use consul_state::{Command, Outcome};
 use tokio::time::sleep;
 
 use super::Server;
+use super::metrics::SERVER;
+use crate::limits::Access;
 use crate::rpc::RpcError;
 use crate::rpc::write::{LeaderView, Step, Write};
 
@@ -16,6 +18,14 @@ const RETRY: Duration = Duration::from_millis(20);
 
 impl Server {
     pub async fn write<W: Write>(&self, request: W) -> Result<W::Reply, RpcError> {
+        if !self.limits.admits(Access::Write, Instant::now) {
+            // Another server could not help: only the leader writes.
+            return Err(if self.raft.is_leader() {
+                RpcError::WriteRateLimited
+            } else {
+                RpcError::RateLimited
+            });
+        }
         let step = {
             let version = self.store.version();
             let leader = LeaderView {
@@ -29,7 +39,14 @@ impl Server {
         };
         match step {
             Step::Done(reply) => Ok(reply),
-            Step::Propose(command) => W::conclude(self.propose(&command).await?),
+            Step::Propose(command) => {
+                let started = Instant::now();
+                let outcome = self.propose(&command).await;
+                if let Some(sample) = SERVER.request(&command) {
+                    sample.observe_since(started);
+                }
+                W::conclude(outcome?)
+            }
         }
     }
 
@@ -40,8 +57,13 @@ impl Server {
         let encoded = Bytes::from(encoded);
         let deadline = Instant::now() + self.hold.0;
         loop {
+            let started = Instant::now();
             match self.raft.propose(encoded.clone()).await {
-                Ok(outcome) => return Ok(outcome),
+                Ok(outcome) => {
+                    SERVER.proposed.incr();
+                    SERVER.commit_time.observe_since(started);
+                    return Ok(outcome);
+                }
                 Err(error) if is_leaderless(&error) && Instant::now() < deadline => sleep(RETRY).await,
                 Err(error) => return Err(refusal(error)),
             }

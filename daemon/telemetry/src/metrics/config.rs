@@ -1,5 +1,6 @@
 //! The `telemetry` block, as far as it concerns metrics.
 
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::filter::PrefixFilter;
@@ -49,6 +50,23 @@ impl MetricsConfig {
         !self.prometheus_retention.is_zero() || self.has_push_sinks()
     }
 
+    /// Looks whether each sink's name is known, and whether a connection can be made where there is one. Blocks.
+    pub fn check_reachable(&self) -> Result<(), ConfigError> {
+        for datagram in [&self.statsd, &self.dogstatsd].into_iter().flatten() {
+            datagram.resolve()?;
+        }
+        let Some(statsite) = &self.statsite else { return Ok(()) };
+        let failed = |error: std::io::Error| ConfigError::Unreachable(statsite.0.clone(), error.to_string());
+        let mut last = None;
+        for address in statsite.resolve()? {
+            match TcpStream::connect_timeout(&address, CHECK_TIMEOUT) {
+                Ok(_) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(()), |error| Err(failed(error)))
+    }
+
     pub(super) fn has_push_sinks(&self) -> bool {
         self.statsd.is_some() || self.statsite.is_some() || self.dogstatsd.is_some()
     }
@@ -67,9 +85,23 @@ pub enum ConfigError {
     /// The port is not a number of 16 bits.
     #[error("failed to initialize telemetry: address {0}: invalid port")]
     InvalidPort(String),
+    /// The sink cannot be reached, for the reason in the second text.
+    #[error("failed to initialize telemetry: address {0}: {1}")]
+    Unreachable(String, String),
 }
 
+/// How long the start may wait for a sink.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl SinkAddress {
+    /// The addresses behind the name, at least one. Without a host it is this one.
+    fn resolve(&self) -> Result<Vec<SocketAddr>, ConfigError> {
+        let text = if self.0.starts_with(':') { format!("localhost{}", self.0) } else { self.0.clone() };
+        let failed = |reason: String| ConfigError::Unreachable(self.0.clone(), reason);
+        let found: Vec<_> = text.to_socket_addrs().map_err(|error| failed(error.to_string()))?.collect();
+        if found.is_empty() { Err(failed("no such host".to_owned())) } else { Ok(found) }
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -94,6 +126,19 @@ impl std::str::FromStr for SinkAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_takes_no_connection_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let config = MetricsConfig { statsite: address.parse().ok(), ..MetricsConfig::default() };
+        assert_eq!(config.check_reachable(), Ok(()));
+        drop(listener);
+        let error = config.check_reachable().expect_err("nobody listens");
+        assert!(
+            error.to_string().starts_with(&format!("failed to initialize telemetry: address {address}: "))
+        );
+    }
 
     #[test]
     fn addresses_need_a_port() {
