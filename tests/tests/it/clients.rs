@@ -1,0 +1,92 @@
+//! Programs of others that talk to an agent: a Python client library, Prometheus.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use consul_tests::wait::check;
+use consul_tests::{Background, Setup, cli, eventually, http, ports, tools};
+use serde_json::{Value, json};
+
+/// A Python that has py-consul: `CONSUL_TEST_PYTHON`, or the system's.
+async fn python() -> Option<PathBuf> {
+    let python =
+        std::env::var_os("CONSUL_TEST_PYTHON").map(PathBuf::from).or_else(|| tools::find("python3"))?;
+    let mut command = Command::new(&python);
+    command.args(["-c", "import importlib.metadata, consul; importlib.metadata.version('py-consul')"]);
+    (cli::run(command.into(), b"").await.code == 0).then_some(python)
+}
+
+#[tokio::test]
+async fn py_consul_works() {
+    let Some(python) = python().await else {
+        return tools::skip("py-consul is not installed (pip install py-consul, or set CONSUL_TEST_PYTHON)");
+    };
+    let agent = Setup::dev("n1").start().await;
+    let mut command = Command::new(python);
+    command.arg("-c").arg(include_str!("py_consul.py")).arg(agent.ports().http.to_string());
+    let output = cli::run(command.into(), b"").await;
+    assert!(output.code == 0 && output.stdout.trim_end().ends_with("done"), "{}", output.all());
+}
+
+#[tokio::test]
+async fn prometheus_discovers_and_scrapes() {
+    if tools::lacks(&["prometheus"]) {
+        return;
+    }
+    let agent = Setup::dev("n1")
+        .config(|config| {
+            config["telemetry"] = json!({"prometheus_retention_time": "10m", "disable_hostname": true})
+        })
+        .start()
+        .await;
+    let service = json!({"Name": "web", "ID": "web-1", "Tags": ["blue", "v2"], "Address": "127.0.0.1",
+        "Port": agent.ports().http, "Meta": {"team": "a"}});
+    agent.put_json("/v1/agent/service/register", &service).await.ok();
+    agent.until("/v1/catalog/service/web", |reply| reply.json()[0].is_object()).await;
+    let conf = format!(
+        "global: {{scrape_interval: 1s}}\n\
+         scrape_configs:\n\
+         - job_name: consul\n  metrics_path: /v1/agent/metrics\n  params: {{format: [prometheus]}}\n\
+         \x20 consul_sd_configs:\n  - server: '127.0.0.1:{}'\n    services: [web]\n    tags: [blue]\n    refresh_interval: 1s\n",
+        agent.ports().http
+    );
+    std::fs::write(agent.dir().join("prometheus.yml"), conf).unwrap();
+    let port = ports::free();
+    let mut command = Command::new(tools::find("prometheus").unwrap());
+    command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]).current_dir(agent.dir());
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let _prometheus = Background::spawn(command);
+    let client = http::client();
+    let target = eventually("Prometheus scrapes what it discovered", async || {
+        let url = format!("http://127.0.0.1:{port}/api/v1/targets");
+        let text =
+            client.get(url).send().await.map_err(|error| error.to_string())?.text().await.unwrap_or_default();
+        let found: Value = serde_json::from_str(&text).map_err(|_| text.clone())?;
+        let target = found["data"]["activeTargets"][0].clone();
+        check(target["health"] == "up", text)?;
+        Ok::<_, String>(target)
+    })
+    .await;
+    let labels = &target["discoveredLabels"];
+    let wanted = [
+        ("__meta_consul_service", "web"),
+        ("__meta_consul_service_id", "web-1"),
+        ("__meta_consul_node", "n1"),
+        ("__meta_consul_dc", "dc1"),
+        ("__meta_consul_tags", ",blue,v2,"),
+        ("__meta_consul_service_metadata_team", "a"),
+        ("__meta_consul_health", "passing"),
+    ];
+    for (name, value) in wanted {
+        assert_eq!(labels[name], value, "{name} of {labels}");
+    }
+    // A service that goes away is forgotten.
+    agent.put("/v1/agent/service/deregister/web-1", "").await.ok();
+    eventually("Prometheus forgets it", async || {
+        let url = format!("http://127.0.0.1:{port}/api/v1/targets");
+        let text =
+            client.get(url).send().await.map_err(|error| error.to_string())?.text().await.unwrap_or_default();
+        check(text.contains("\"activeTargets\":[]"), text)
+    })
+    .await;
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests of the `consul` binary on one machine.
+
+mod clients;
+mod durability;
+mod faults;
+mod garbage;
+mod operations;
+mod overload;
+mod resolvers;
+mod walkthroughs;
