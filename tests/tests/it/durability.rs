@@ -164,9 +164,12 @@ struct Entry {
     modify_index: u64,
 }
 
+/// Default consistency: a server must not answer such a read before it has its whole log again.
+const LISTING: &str = "/v1/kv/?recurse";
+
 /// All entries, and the index that came with them.
 async fn stored(agent: &Agent) -> (BTreeMap<String, Entry>, u64) {
-    let reply = agent.get("/v1/kv/?recurse").await;
+    let reply = agent.get(LISTING).await;
     if reply.status == 404 {
         return (BTreeMap::new(), reply.index());
     }

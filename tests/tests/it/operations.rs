@@ -101,9 +101,11 @@ async fn hangup_reloads_and_usr1_shows_the_metrics() {
     agent.signal(Signal::SIGHUP);
     agent.until("/v1/agent/services", |reply| reply.json()["web"]["Port"] == 81).await;
     agent.logs("Caught: signal=hangup").await;
-    agent.put("/v1/kv/counted", "1").await.ok();
-    agent.signal(Signal::SIGUSR1);
+    let index = agent.get("/v1/kv/absent").await.index();
     eventually("the metrics are shown", async || {
+        // Only finished intervals are shown, so the first signals may come too early. The wait paces them.
+        agent.get(&format!("/v1/kv/absent?index={index}&wait=300ms")).await;
+        agent.signal(Signal::SIGUSR1);
         let log = agent.log();
         check(log.contains("[G] '") && log.contains("[S] '"), log)
     })

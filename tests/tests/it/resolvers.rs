@@ -8,7 +8,11 @@ use serde_json::json;
 
 /// An agent with a web service on three nodes, as in the tutorials, and a service with many instances.
 async fn cluster() -> Agent {
-    let agent = Setup::dev("s1").start().await;
+    // Without the bit that says so, a resolver cannot know that an answer was cut.
+    let agent = Setup::dev("s1")
+        .config(|config| config["dns_config"] = json!({"enable_truncate": true}))
+        .start()
+        .await;
     for number in 1..=3 {
         let body = json!({"Node": format!("c{number}"), "Address": format!("192.168.33.2{number}"),
             "Service": {"Service": "web", "Port": 80}});
@@ -42,7 +46,7 @@ async fn resolves_the_zone(shell: &Shell, port: u16) {
     assert_eq!(ask("nobody.service.consul").await.status, "NXDOMAIN");
     let many = ask("many.service.consul +tcp").await;
     assert_eq!((many.status.as_str(), many.answer.len()), ("NOERROR", 80), "{}", many.text);
-    let cut = ask("many.service.consul").await;
+    let cut = ask("many.service.consul +ignore").await;
     assert!(cut.status == "NOERROR" && !cut.answer.is_empty(), "{}", cut.text);
 }
 
