@@ -169,7 +169,7 @@ async fn bodies_cut_short_are_not_applied() {
         assert!(status == 0 || status >= 400, "{request:?} was answered with {status}");
     }
     assert_eq!(agent.get("/v1/kv/cut").await.status, 404);
-    assert_eq!(agent.get("/v1/catalog/node-services/cut").await.json(), Value::Null);
+    assert_eq!(agent.get("/v1/catalog/node/cut").await.json(), Value::Null);
     assert_eq!(agent.get("/v1/session/list").await.json(), json!([]));
     agent.is_alive().await;
 }

@@ -107,7 +107,7 @@ async fn hangup_reloads_and_usr1_shows_the_metrics() {
         agent.get(&format!("/v1/kv/absent?index={index}&wait=300ms")).await;
         agent.signal(Signal::SIGUSR1);
         let log = agent.log();
-        check(log.contains("[G] '") && log.contains("[S] '"), log)
+        check(log.contains("[S] 'consul.http.GET.v1.kv._': Count: "), log)
     })
     .await;
     // A pipe that nobody reads is none of the agent's concern.

@@ -47,7 +47,8 @@ async fn resolves_the_zone(shell: &Shell, port: u16) {
     let many = ask("many.service.consul +tcp").await;
     assert_eq!((many.status.as_str(), many.answer.len()), ("NOERROR", 80), "{}", many.text);
     let cut = ask("many.service.consul +ignore").await;
-    assert!(cut.status == "NOERROR" && !cut.answer.is_empty(), "{}", cut.text);
+    // Resolvers may hand on what fits, or nothing but the bit that sends the client to TCP.
+    assert!(cut.status == "NOERROR" && (!cut.answer.is_empty() || cut.flags.contains("tc")), "{}", cut.text);
 }
 
 #[tokio::test]
