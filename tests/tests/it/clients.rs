@@ -3,9 +3,40 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use consul_api::client::{Client, Config, QueryOptions, WriteOptions};
+use consul_api::types::kv::KvPair;
 use consul_tests::wait::check;
 use consul_tests::{Background, Setup, cli, eventually, http, ports, tools};
 use serde_json::{Value, json};
+
+#[tokio::test]
+async fn our_own_client_reads_writes_and_waits() {
+    let agent = Setup::dev("n1").start().await;
+    let client = Client::new(Config::new(format!("127.0.0.1:{}", agent.ports().http))).unwrap();
+    let (reads, writes) = (QueryOptions::default(), WriteOptions::default());
+    let pair =
+        |value: &str| KvPair { key: "app/name".into(), value: value.into(), flags: 7, ..KvPair::default() };
+    assert!(client.kv().put(&pair("v1"), &writes).await.unwrap());
+    let first = client.kv().get("app/name", &reads).await.unwrap();
+    let stored = first.value.unwrap();
+    assert_eq!((&stored.value, stored.flags), (&pair("v1").value, 7));
+    assert!(!client.kv().cas(&KvPair { modify_index: 1, ..pair("no") }, &writes).await.unwrap());
+    // A blocking read comes back with the change, and with a higher index.
+    let kv = client.kv();
+    let waiting = reads.after(first.meta.index, std::time::Duration::from_secs(60));
+    let (changed, wrote) = tokio::join!(kv.get("app/name", &waiting), async {
+        let newer = KvPair { modify_index: stored.modify_index, ..pair("v2") };
+        kv.cas(&newer, &writes).await
+    });
+    assert!(wrote.unwrap());
+    let changed = changed.unwrap();
+    assert!(changed.meta.index > first.meta.index);
+    assert_eq!(changed.value.unwrap().value, pair("v2").value);
+    assert_eq!(client.kv().keys("app/", "", &reads).await.unwrap().value, ["app/name"]);
+    let nodes = client.catalog().nodes(&reads).await.unwrap().value;
+    assert_eq!(nodes.len(), 1);
+    assert_eq!(client.agent().self_info().await.unwrap().config_text("NodeName"), "n1");
+}
 
 /// A Python that has py-consul: `CONSUL_TEST_PYTHON`, or the system's.
 async fn python() -> Option<PathBuf> {

@@ -67,11 +67,8 @@ async fn service_is_registered_and_discovered_over_http() {
 }
 
 #[tokio::test]
-async fn image_arguments_without_a_command_mean_the_agent() {
-    if binary::is_reference() {
-        return tools::skip("the reference's image does this with a script");
-    }
-    // docker run … progrium/consul -server -bootstrap
+async fn flags_alone_make_an_agent() {
+    // docker run … consul agent -dns-port=53 -recursor=8.8.8.8 -bind=<bridge ip>, and -server -bootstrap
     let setup = Setup::dev("node1");
     let ports = setup.ports();
     let mut command = std::process::Command::new(binary::consul());

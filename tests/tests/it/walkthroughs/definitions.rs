@@ -29,6 +29,7 @@ const AGENT_JSON: &str = r#"{
 "server": false,
 "datacenter": "test",
 "data_dir": "/data/consul",
+"bind_addr": "127.0.0.1",
 "encrypt": "7mASsjRU1X0ORmQyymo9Hw==",
 "start_join": ["192.168.1.155"]
 // <- an array
