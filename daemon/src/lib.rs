@@ -21,6 +21,7 @@ pub mod limits;
 mod listeners;
 pub mod local;
 pub mod members;
+mod memory;
 mod node;
 mod process;
 pub mod profile;

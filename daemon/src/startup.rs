@@ -42,6 +42,8 @@ use crate::signals::{self, Ending};
 const RESERVED_FILES: usize = 256;
 /// How long the parts may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of log that a server without a disk keeps before it compacts them.
+const MEMORY_LOG_BYTES: u64 = 4 << 20;
 /// A server's raft data, below the data directory.
 const RAFT_DIRECTORY: &str = "raft";
 
@@ -235,6 +237,7 @@ impl Running {
             tasks.spawn(auto_reload::run(agent.clone(), watch));
         }
         tasks.spawn(gauges::run(agent.clone(), stop.clone()));
+        tasks.spawn(crate::memory::run(stop.clone()));
         tasks.spawn(sync::run(agent.clone(), stop.clone()));
         tasks.spawn(reap::run(agent.clone(), stop.clone()));
         agent.watches.replace(&agent, watches);
@@ -353,6 +356,12 @@ async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server
     raft.timing = timing(config);
     raft.snapshots.entries = config.raft.snapshot_threshold;
     raft.snapshots.trailing_entries = config.raft.trailing_logs;
+    if matches!(raft.storage, Storage::Memory) {
+        // Nobody will ever ask for this log, and it is memory.
+        raft.snapshots.bytes = MEMORY_LOG_BYTES;
+        raft.snapshots.trailing_entries = 16;
+        raft.snapshots.trailing_bytes = 64 << 10;
+    }
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));

@@ -143,6 +143,10 @@ impl Read for ServiceInstances {
         Ok((index, rows))
     }
 
+    fn peek(&self, version: &Version, seen: &mut WatchSet) -> Option<u64> {
+        Some(version.check_service_nodes(&self.service, self.lookup, seen).0)
+    }
+
     fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
         let before = reply.len();
         reply.retain(|row| may_read(authorizer, &row.node.node, &row.service.service));

@@ -17,6 +17,13 @@ pub trait Read: Send + Sync {
     /// The answer and its index. Everything looked at goes into `seen`, so that a change of it wakes the caller.
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError>;
 
+    /// The index alone, where it is cheaper to have than the answer: a caller that goes on waiting needs no answer.
+    /// Records in `seen` what [`Read::evaluate`] would.
+    fn peek(&self, version: &Version, seen: &mut WatchSet) -> Option<u64> {
+        let _ = (version, seen);
+        None
+    }
+
     /// Takes out what the caller may not see; tells whether something was taken out.
     fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError>;
 }
@@ -34,12 +41,19 @@ pub fn evaluate<R: Read>(
 ) -> Result<Evaluated<R::Reply>, RpcError> {
     let version = store.version();
     let mut seen = WatchSet::new();
+    let not_yet = |seen| Evaluated::NotYet { seen, version_index: version.index(), epoch: version.epoch() };
+    if options.min_index > 0
+        && request.peek(&version, &mut seen).is_some_and(|index| index <= options.min_index)
+    {
+        return Ok(not_yet(seen));
+    }
+    seen.clear();
     let (index, mut reply) = request.evaluate(&version, &mut seen)?;
     if index > options.min_index || options.min_index == 0 {
         let filtered = request.restrict(authorizer, &mut reply)?;
         return Ok(Evaluated::Answer { index, reply, filtered });
     }
-    Ok(Evaluated::NotYet { seen, version_index: version.index(), epoch: version.epoch() })
+    Ok(not_yet(seen))
 }
 
 pub enum Evaluated<T> {
