@@ -12,8 +12,7 @@ use crate::agent::Agent;
 use crate::settings;
 
 /// Parts whose changes are taken into the configuration, but which only a start brings into force.
-const FIXED: [(Change, &str); 3] =
-    [(Change::RaftSnapshots, "raft snapshots"), (Change::RaftTiming, "raft timing"), (Change::Tls, "tls")];
+const FIXED: [(Change, &str); 2] = [(Change::RaftTiming, "raft timing"), (Change::Tls, "tls")];
 
 /// What the command line said, so that the same files are read again.
 pub struct Reloader {
@@ -92,6 +91,7 @@ impl Agent {
         self.cache.set_pace(settings::cache_pace(&config));
         if let Some(server) = &self.server {
             server.limits.set(&config.limits, Instant::now());
+            server.raft.set_snapshot_policy(settings::snapshots(&config));
             server.bootstrap_entries.store(Arc::new(entries));
         }
         self.services.set_discard_output(config.checks.discard_output);

@@ -8,6 +8,7 @@ use consul_api::types::operator::AutopilotConfig;
 use consul_checks::{RuntimeOptions, ScriptSwitches};
 use consul_config::{DefaultPolicy, RecursorStrategy, RuntimeConfig};
 use consul_dns::settings as dns;
+use consul_raft::SnapshotPolicy;
 use consul_telemetry::log::{Console, Level, LogConfig, Rotation};
 use consul_telemetry::metrics::{ConfigError, MetricsConfig, PrefixFilter, SinkAddress};
 use http::header::{HeaderName, HeaderValue};
@@ -94,6 +95,30 @@ pub fn autopilot(config: &RuntimeConfig) -> AutopilotConfig {
         disable_upgrade_migration: given.disable_upgrade_migration,
         upgrade_version_tag: given.upgrade_version_tag.clone(),
         ..AutopilotConfig::zero()
+    }
+}
+
+/// Bytes of log that a server without a disk keeps before it compacts them.
+const MEMORY_LOG_BYTES: u64 = 4 << 20;
+
+/// When the log is compacted.
+pub fn snapshots(config: &RuntimeConfig) -> SnapshotPolicy {
+    let entries = config.raft.snapshot_threshold;
+    if config.dev_mode || config.node.data_dir.is_none() {
+        // Nobody will ever ask for this log, and it is memory.
+        return SnapshotPolicy {
+            entries,
+            bytes: MEMORY_LOG_BYTES,
+            trailing_entries: 16,
+            trailing_bytes: 64 << 10,
+            interval: Duration::ZERO,
+        };
+    }
+    SnapshotPolicy {
+        entries,
+        trailing_entries: config.raft.trailing_logs,
+        interval: config.raft.snapshot_interval,
+        ..SnapshotPolicy::default()
     }
 }
 

@@ -42,8 +42,6 @@ use crate::signals::{self, Ending};
 const RESERVED_FILES: usize = 256;
 /// How long the parts may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of log that a server without a disk keeps before it compacts them.
-const MEMORY_LOG_BYTES: u64 = 4 << 20;
 /// A server's raft data, below the data directory.
 const RAFT_DIRECTORY: &str = "raft";
 
@@ -354,14 +352,7 @@ async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server
         raft.bootstrap = Bootstrap::Join;
     }
     raft.timing = timing(config);
-    raft.snapshots.entries = config.raft.snapshot_threshold;
-    raft.snapshots.trailing_entries = config.raft.trailing_logs;
-    if matches!(raft.storage, Storage::Memory) {
-        // Nobody will ever ask for this log, and it is memory.
-        raft.snapshots.bytes = MEMORY_LOG_BYTES;
-        raft.snapshots.trailing_entries = 16;
-        raft.snapshots.trailing_bytes = 64 << 10;
-    }
+    raft.snapshots = settings::snapshots(config);
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));

@@ -8,6 +8,7 @@ use openraft::storage::RaftStateMachine;
 use openraft::{
     AnyError, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, StorageIOError,
 };
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::{error, info};
 
@@ -50,7 +51,7 @@ pub(crate) struct Applier<S: StateMachine> {
     snapshots: Arc<SnapshotStore>,
     lease: Arc<Lease>,
     progress: Arc<Progress>,
-    policy: SnapshotPolicy,
+    policy: Arc<Mutex<SnapshotPolicy>>,
     last_applied: Option<LogId>,
     membership: StoredMembership,
     staging: Option<Staging>,
@@ -76,7 +77,7 @@ impl<S: StateMachine> Applier<S> {
         snapshots: Arc<SnapshotStore>,
         lease: Arc<Lease>,
         progress: Arc<Progress>,
-        policy: SnapshotPolicy,
+        policy: Arc<Mutex<SnapshotPolicy>>,
     ) -> Result<Self, OpenError> {
         let mut applier = Self {
             machine,
@@ -255,8 +256,8 @@ impl<S: StateMachine> RaftStateMachine<TypeConfig> for Applier<S> {
             self.lease.on_applied(log_id.index, &log_id.leader_id);
         }
         self.entries_since_snapshot += count;
-        let due = self.entries_since_snapshot >= self.policy.entries
-            || self.bytes_since_snapshot >= self.policy.bytes;
+        let policy = *self.policy.lock();
+        let due = self.entries_since_snapshot >= policy.entries || self.bytes_since_snapshot >= policy.bytes;
         if due && self.staging.is_none() {
             // Counted anew at once, so that the next entries do not ask again while it is built.
             self.entries_since_snapshot = 0;

@@ -136,10 +136,19 @@ pub struct SnapshotPolicy {
     pub trailing_entries: u64,
     /// Bytes that stay in the log behind a snapshot.
     pub trailing_bytes: u64,
+    /// Least time between two snapshots that this policy starts. Low: the disk is busy with snapshots under load.
+    /// High: the log, and with it a start, becomes long.
+    pub interval: Duration,
 }
 
 impl Default for SnapshotPolicy {
     fn default() -> Self {
-        Self { entries: 16_384, bytes: 128 << 20, trailing_entries: 10_240, trailing_bytes: 32 << 20 }
+        Self {
+            entries: 16_384,
+            bytes: 128 << 20,
+            trailing_entries: 10_240,
+            trailing_bytes: 32 << 20,
+            interval: Duration::ZERO,
+        }
     }
 }

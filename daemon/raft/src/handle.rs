@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::applier::{Applier, Progress};
-use crate::config::{Bootstrap, Config, Storage, Timing};
+use crate::config::{Bootstrap, Config, SnapshotPolicy, Storage, Timing};
 use crate::error::{OpenError, ProposeError, ReadError};
 use crate::lease::Lease;
 use crate::log::Log;
@@ -52,6 +52,7 @@ pub(crate) struct Inner<S: StateMachine> {
     pub leadership: watch::Receiver<Leadership>,
     log: Log,
     progress: Arc<Progress>,
+    policy: Arc<Mutex<SnapshotPolicy>>,
     server: Server,
     stop: watch::Sender<bool>,
     monitor: Mutex<Option<JoinHandle<()>>>,
@@ -74,13 +75,14 @@ impl<S: StateMachine> RaftHandle<S> {
         lease.on_start(log.last().map(|last| last.index));
         let proposer = Arc::new(Proposer::new(config.limits, lease.clone()));
         let progress = Arc::new(Progress::default());
+        let policy = Arc::new(Mutex::new(config.snapshots));
         let applier = Applier::open(
             machine.clone(),
             proposer.clone(),
             snapshots.clone(),
             lease.clone(),
             progress.clone(),
-            config.snapshots,
+            policy.clone(),
         )
         .await?;
         log.observe(proposer.clone());
@@ -104,7 +106,7 @@ impl<S: StateMachine> RaftHandle<S> {
             proposer: proposer.clone(),
             progress: progress.clone(),
             snapshots: snapshots.clone(),
-            policy: config.snapshots,
+            policy: policy.clone(),
             leadership,
             stop: stopped,
             quorum_check: config.timing.election_max / 2,
@@ -124,6 +126,7 @@ impl<S: StateMachine> RaftHandle<S> {
                 leadership: known,
                 log,
                 progress,
+                policy,
                 stop,
                 monitor: Mutex::new(Some(tokio::spawn(monitor.run()))),
             }),
@@ -297,6 +300,11 @@ impl<S: StateMachine> RaftHandle<S> {
     /// Answers a request that another server's [`Transport`] carried here.
     pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
         self.inner.server.serve(method, body).await
+    }
+
+    /// When snapshots are started from now on, and what they leave in the log.
+    pub fn set_snapshot_policy(&self, policy: SnapshotPolicy) {
+        *self.inner.policy.lock() = policy;
     }
 
     /// Writes a snapshot now, without waiting for it.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use openraft::ServerState;
 use openraft::metrics::RaftServerMetrics;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -91,7 +92,7 @@ pub(crate) struct Monitor<O> {
     pub proposer: Arc<Proposer<O>>,
     pub progress: Arc<Progress>,
     pub snapshots: Arc<SnapshotStore>,
-    pub policy: SnapshotPolicy,
+    pub policy: Arc<Mutex<SnapshotPolicy>>,
     pub leadership: watch::Sender<Leadership>,
     pub stop: watch::Receiver<bool>,
     /// How often to look whether a leader still has its quorum.
@@ -104,6 +105,7 @@ impl<O: Send + 'static> Monitor<O> {
         let mut quorum_check = tokio::time::interval(self.quorum_check);
         // While set, entries of a lost leadership are open.
         let mut sweeping: Option<Instant> = None;
+        let (mut snapshot_at, mut last_snapshot): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             tokio::select! {
                 _ = self.stop.changed() => break,
@@ -117,7 +119,15 @@ impl<O: Send + 'static> Monitor<O> {
                     self.sweep(&mut sweeping);
                 }
                 () = self.proposer.doubt.notified() => self.sweep(&mut sweeping),
-                () = self.progress.snapshot_due.notified() => self.start_snapshot().await,
+                () = self.progress.snapshot_due.notified() => {
+                    let pause = self.policy.lock().interval;
+                    let earliest = last_snapshot.map(|last| last + pause);
+                    snapshot_at = earliest.max(Some(Instant::now()));
+                }
+                () = until(snapshot_at), if snapshot_at.is_some() => {
+                    (snapshot_at, last_snapshot) = (None, Some(Instant::now()));
+                    self.start_snapshot().await;
+                }
                 () = self.progress.snapshot_built.notified() => self.compact().await,
                 _ = quorum_check.tick(), if !self.lease.is_alone() => self.check_quorum(),
             }
@@ -174,7 +184,7 @@ impl<O: Send + 'static> Monitor<O> {
         if let Err(error) = wait.metrics(|metrics| metrics.snapshot >= Some(covered), "snapshot").await {
             return warn!(%error, "a raft snapshot was not taken note of");
         }
-        let SnapshotPolicy { trailing_entries, trailing_bytes, .. } = self.policy;
+        let SnapshotPolicy { trailing_entries, trailing_bytes, .. } = *self.policy.lock();
         let upto = match self.log.purge_point(covered.index, trailing_entries, trailing_bytes).await {
             Ok(Some(upto)) => upto,
             Ok(None) => return,
@@ -205,6 +215,12 @@ fn log_change(before: &Leadership, now: &Leadership) {
         }
         None if before.leader.is_some() => info!(target: LOG, term = now.term, "the cluster has no leader"),
         _ => {}
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 

@@ -25,7 +25,7 @@ fn entry(at: usize, document: &Value) -> Result<ConfigEntry, String> {
 
 impl Server {
     /// Stores those of the configured entries that do not exist. Operators' changes to the others stay.
-    pub(super) async fn store_bootstrap_entries(&self) -> Result<(), RpcError> {
+    pub(crate) async fn store_bootstrap_entries(&self) -> Result<(), RpcError> {
         for entry in self.bootstrap_entries.load().iter() {
             let version = self.store.version();
             if version.config_entry(&entry.kind, &entry.name, &mut WatchSet::new()).1.is_some() {

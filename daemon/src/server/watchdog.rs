@@ -44,3 +44,70 @@ fn count(role: Role) {
     };
     metrics::counter(name).incr();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use consul_raft::{Config, NoPeers, Peer, RaftHandle, ServerId, Storage};
+    use consul_state::Store;
+
+    use super::*;
+    use crate::leader::Leader;
+    use crate::limits::RequestLimits;
+    use crate::server::machine::Machine;
+    use crate::server::{HoldTimeout, Server};
+
+    async fn server() -> Arc<Server> {
+        let (store, leader) = (Arc::new(Store::new()), Arc::new(Leader::default()));
+        let me = Peer { id: ServerId::from_u128(1), address: "127.0.0.1:1".into() };
+        let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
+        let raft = RaftHandle::open(Config::single(me, Storage::Memory), machine, Arc::new(NoPeers));
+        Arc::new(Server {
+            store,
+            raft: raft.await.unwrap(),
+            leader,
+            datacenter: "dc1".into(),
+            hold: HoldTimeout(Duration::ZERO),
+            session_ttl_min: Duration::ZERO,
+            coordinates: Default::default(),
+            autopilot: consul_api::types::operator::AutopilotConfig::zero(),
+            bootstrap_entries: Default::default(),
+            limits: RequestLimits::new(&Default::default(), Instant::now()),
+            blocking: Default::default(),
+        })
+    }
+
+    async fn ended(watchdog: impl Future<Output = ()>) {
+        tokio::time::timeout(Duration::from_secs(20), watchdog).await.expect("the watchdog still runs");
+    }
+
+    #[tokio::test]
+    async fn an_agent_without_consensus_ends() {
+        let (server, stop) = (server().await, CancellationToken::new());
+        server.raft.shutdown().await;
+        ended(run(server, stop.clone())).await;
+        assert!(stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn configured_entries_are_stored_once_and_changes_of_them_stay() {
+        let server = server().await;
+        let entry = |protocol: &str| {
+            let document =
+                serde_json::json!({"kind": "service-defaults", "name": "web", "protocol": protocol});
+            crate::config_entries::decode(document.as_object().unwrap()).unwrap()
+        };
+        let stored = || {
+            let version = server.store.version();
+            let (_, entry) = version.config_entry("service-defaults", "web", &mut Default::default());
+            entry.map(|entry| entry.fields["Protocol"].clone())
+        };
+        for protocol in ["http", "tcp"] {
+            server.bootstrap_entries.store(Arc::new(vec![entry(protocol)]));
+            server.store_bootstrap_entries().await.unwrap();
+            assert_eq!(stored(), Some("http".into()));
+        }
+        server.raft.shutdown().await;
+    }
+}

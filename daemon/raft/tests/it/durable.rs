@@ -196,3 +196,25 @@ async fn a_log_in_memory_is_compacted_too() {
     raft.shutdown().await;
     assert_eq!(raft.propose(command("late")).await, Err(ProposeError::Shutdown));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshots_keep_their_distance_until_the_policy_changes() {
+    let mut config = Config::single(peer(1), Storage::Memory);
+    let hour = std::time::Duration::from_secs(3600);
+    config.snapshots = consul_raft::SnapshotPolicy { interval: hour, ..crate::journal::frequent_snapshots() };
+    let (raft, _) = open(config).await;
+    let propose = async |count: usize| {
+        for number in 0..count {
+            raft.propose(command(format!("{number}"))).await.unwrap();
+        }
+    };
+    propose(30).await;
+    eventually("the first snapshot", || raft.metrics().last_snapshot_index > 0).await;
+    let first = raft.metrics().last_snapshot_index;
+    propose(60).await;
+    assert_eq!(raft.metrics().last_snapshot_index, first);
+    raft.set_snapshot_policy(crate::journal::frequent_snapshots());
+    propose(30).await;
+    eventually("the next snapshot", || raft.metrics().last_snapshot_index > first).await;
+    raft.shutdown().await;
+}
