@@ -81,7 +81,7 @@ async fn flags_alone_make_an_agent() {
         format!("-serf-wan-port={}", ports.serf_wan),
     ];
     command
-        .args(["-server", "-bootstrap", "-bind=127.0.0.1", "-data-dir=data", "-recursor=127.0.0.1"])
+        .args(["agent", "-server", "-bootstrap", "-bind=127.0.0.1", "-data-dir=data", "-recursor=127.0.0.1"])
         .args(&numbers);
     command.current_dir(dir.path());
     let started = Background::spawn(command);
