@@ -168,7 +168,7 @@ struct Running {
 impl Running {
     async fn start(prepared: Prepared) -> Result<Self, String> {
         let Prepared { flags, config, node_id, dns, logs, warnings: _ } = prepared;
-        if let Some(address) = config.join.lan.start.first().or(config.join.wan.start.first()) {
+        if let Some(address) = settings::first_unjoinable(&config) {
             return Err(settings::join_refusal(address));
         }
         let file_watch = file_watch(&config, &flags)?;

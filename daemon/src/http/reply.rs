@@ -136,7 +136,8 @@ impl Reply {
         }
     }
 
-    /// Compresses the body with gzip, if there is one.
+    /// Compresses a whole body with gzip. Streams go out as they are: a log that is followed must arrive line by line
+    /// and not when a compressor sees fit, and an archive is compressed already.
     pub fn compress(&mut self) {
         self.content = match std::mem::replace(&mut self.content, Content::Empty) {
             Content::Full(bytes) if !bytes.is_empty() => match gzip(&bytes) {
@@ -146,7 +147,6 @@ impl Reply {
                     return;
                 }
             },
-            Content::Stream(stream) => Content::Stream(gzip_stream(stream)),
             other => {
                 self.content = other;
                 return;
@@ -193,24 +193,6 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2 + 64), Compression::fast());
     encoder.write_all(bytes)?;
     encoder.finish().map(Bytes::from)
-}
-
-/// Compresses part by part, flushing each, so that a live stream stays live.
-fn gzip_stream(stream: BodyStream) -> BodyStream {
-    use futures::StreamExt as _;
-    let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    Box::pin(futures::stream::unfold(Some((stream, encoder)), |state| async move {
-        let (mut stream, mut encoder) = state?;
-        match stream.next().await {
-            Some(Ok(part)) => {
-                let packed = encoder.write_all(&part).and_then(|()| encoder.flush());
-                let out = packed.map(|()| Bytes::from(std::mem::take(encoder.get_mut())));
-                Some((out, Some((stream, encoder))))
-            }
-            Some(Err(error)) => Some((Err(error), None)),
-            None => Some((encoder.finish().map(Bytes::from), None)),
-        }
-    }))
 }
 
 #[cfg(test)]

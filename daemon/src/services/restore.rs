@@ -48,7 +48,10 @@ impl Services {
         for check in checks {
             let id = if check.id.is_empty() { check.name.clone() } else { check.id.clone() };
             let refused = |source| FileDefinitionError::Check { id: id.clone(), source };
-            let check = definition::node_check(check.clone()).map_err(|error| refused(error.into()))?;
+            // In files an id has always been enough.
+            let name = if check.name.is_empty() { id.clone() } else { check.name.clone() };
+            let named = CheckDefinition { name, ..check.clone() };
+            let check = definition::node_check(named).map_err(|error| refused(error.into()))?;
             let of_file = known.contains(check.service_id.as_str());
             let remote = self.book.read(|state| {
                 state.service(&check.service_id).is_some_and(|entry| entry.source == Source::Remote)
