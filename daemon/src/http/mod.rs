@@ -17,6 +17,7 @@ pub mod params;
 pub mod path;
 pub mod reply;
 pub mod request;
+mod request_body;
 pub mod route;
 pub mod server;
 pub mod settings;

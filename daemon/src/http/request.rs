@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use super::failure::Failure;
 use super::params::Params;
+use super::request_body::RequestBody;
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Request {
     pub rest: Box<[u8]>,
     pub params: Params,
     pub headers: HeaderMap,
-    pub body: Incoming,
+    pub body: RequestBody,
     pub peer: Peer,
     /// How old an answer may be if the request does not say how fresh it must be.
     pub max_stale_default: Option<Duration>,

@@ -26,6 +26,7 @@ use super::params::Params;
 use super::path::{self, Cleaned};
 use super::reply::{self, Body, MetaHeaders, Reply};
 use super::request::{Peer, Request};
+use super::request_body::RequestBody;
 use super::route::{ChecksMethods, FailureMeta, Found, Route, Router};
 use super::settings::{HEAD_MAX_LEAST, HttpSettings};
 use crate::agent::Agent;
@@ -152,6 +153,7 @@ impl HttpServer {
 
     async fn respond(&self, request: http::Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let body = RequestBody::new(body);
         let settings = self.agent.http.load();
         let path = match path::clean(parts.uri.path(), settings.allow_unprintable) {
             Cleaned::Path(path) => path,
