@@ -92,6 +92,11 @@ impl Persistence {
         self.remove("services", id)
     }
 
+    /// Removes what the API said of a check, not the state that it is in.
+    pub fn remove_check_definition(&self, id: &str) -> io::Result<()> {
+        self.remove("checks", id)
+    }
+
     /// Removes the check and its TTL state.
     pub fn remove_check(&self, id: &str) -> io::Result<()> {
         self.remove("checks", id)?;

@@ -80,6 +80,9 @@ impl Services {
         for (plan, _) in &definitions.services {
             kept_checks.extend(plan.check_ids());
         }
+        let new_checks: Vec<String> = self
+            .book
+            .read(|state| kept_checks.iter().filter(|id| state.check(id).is_none()).cloned().collect());
         for (plan, token) in definitions.services {
             let id = plan.service().id.clone();
             self.persistence.remove_service(&id)?;
@@ -87,7 +90,7 @@ impl Services {
             self.register_service(plan, &how)?;
         }
         for (check, spec) in definitions.checks {
-            self.persistence.remove_check(&check.id)?;
+            self.persistence.remove_check_definition(&check.id)?;
             let how = Registration {
                 token: Token::from(check.token.as_str()),
                 source: Source::Local,
@@ -96,7 +99,16 @@ impl Services {
             // Agents have never named the type of checks that stand outside a service in a file.
             self.add_check_as("", check, spec, &how)?;
         }
+        new_checks.iter().for_each(|id| self.restore_ttl(id));
         self.remove_undefined(&kept_services, &kept_checks)
+    }
+
+    /// Puts a check that was just added into the state that its program reported before the restart.
+    fn restore_ttl(&self, id: &str) {
+        if let Some(ttl) = self.persistence.ttl(id, now_unix()) {
+            let now = Instant::now();
+            self.book.change(|state| state.update_check(id, ttl.status, &ttl.output, now, Duration::ZERO));
+        }
     }
 
     fn remove_undefined(
@@ -185,10 +197,7 @@ impl Services {
             spec,
             &Registration { token, source: saved.source, replace_checks: false },
         )?;
-        if let Some(ttl) = self.persistence.ttl(&id, now_unix()) {
-            let now = Instant::now();
-            self.book.change(|state| state.update_check(&id, ttl.status, &ttl.output, now, Duration::ZERO));
-        }
+        self.restore_ttl(&id);
         Ok(())
     }
 }
