@@ -82,7 +82,7 @@ async fn bytes_that_are_not_text_are_replaced() {
 #[tokio::test]
 async fn programs_that_cannot_start_are_critical() {
     for (program, text) in [
-        ("/nonexistent", "fork/exec /nonexistent: no such file or directory"),
+        ("/no/such/program", "fork/exec /no/such/program: no such file or directory"),
         ("no-such-program", "exec: \"no-such-program\": executable file not found in $PATH"),
         ("/tmp", "fork/exec /tmp: permission denied"),
         ("", "fork/exec : no such file or directory"),
