@@ -42,23 +42,6 @@ impl Server {
         Ok((meta, reply))
     }
 
-    /// The same for callers that cannot wait: `None` if the answer is not to be had at once.
-    pub fn read_now<R: Read>(
-        &self,
-        request: &R,
-        authorizer: &Authorizer,
-    ) -> Option<Result<R::Reply, RpcError>> {
-        if self.raft.check_lease().is_err() {
-            return None;
-        }
-        let options = ReadOptions::default();
-        match read::evaluate(&self.store, request, &options, authorizer) {
-            Ok(Evaluated::Answer { reply, .. }) => Some(Ok(reply)),
-            Ok(Evaluated::NotYet { .. }) => None,
-            Err(error) => Some(Err(error)),
-        }
-    }
-
     /// Costs a clock reading where this server may answer at once. What takes longer is boxed, so that thousands of
     /// waiting reads do not each hold room for it.
     async fn ensure_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {

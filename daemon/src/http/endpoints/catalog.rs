@@ -107,7 +107,7 @@ async fn connect(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
 }
 
 async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
-    let name = required(&request, "Missing service name")?;
+    let name = selection::required(&request, "Missing service name")?;
     let filter = selection::filter(&request, Schema::ServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
     let read = ServiceInstances {
@@ -146,7 +146,7 @@ async fn read_node(
     agent: &Arc<Agent>,
     request: &Request,
 ) -> Result<(crate::rpc::ReadMeta, Option<NodeWithServices>), Failure> {
-    let node = required(request, "Missing node name")?;
+    let node = selection::required(request, "Missing node name")?;
     let filter = selection::filter(request, Schema::NodeService)?;
     let options = options::read_options(request, agent.wait_limits())?;
     let (meta, mut found) = agent.read(&NodeServicesOf { node }, &options).await?;
@@ -162,14 +162,10 @@ fn keep(found: &mut NodeWithServices, filter: &Filter) {
 
 /// No gateway is linked to services here, because nothing interprets gateway configuration; the list is empty.
 async fn gateway_services(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    required(&request, "Missing gateway name")?;
+    selection::required(&request, "Missing gateway name")?;
     let options = options::read_options(&request, agent.wait_limits())?;
     let (meta, _) = agent.read(&ServiceNames::default(), &options).await?;
     Ok(Reply::json(&request, &None::<()>)?.with_meta(&meta, HEADERS))
-}
-
-fn required(request: &Request, missing: &str) -> Result<String, Failure> {
-    if request.rest.is_empty() { Err(Failure::bad_request(missing)) } else { Ok(request.rest_text()) }
 }
 
 #[derive(Serialize)]

@@ -32,17 +32,17 @@ pub const ROUTES: &[Route] = &[
 ];
 
 async fn node(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    let node = required(&request, "Missing node name")?;
+    let node = selection::required(&request, "Missing node name")?;
     list(agent, request, ChecksOf::Node(node)).await
 }
 
 async fn checks(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    let service = required(&request, "Missing service name")?;
+    let service = selection::required(&request, "Missing service name")?;
     list(agent, request, ChecksOf::Service(service)).await
 }
 
 async fn state(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    let state = required(&request, "Missing check state")?;
+    let state = selection::required(&request, "Missing check state")?;
     list(agent, request, ChecksOf::State(state)).await
 }
 
@@ -69,7 +69,7 @@ async fn connect(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
 /// Gateways that expose a service. Nothing links the two here, because gateway configuration is stored and not acted
 /// upon; so there is none, and the list says since when.
 async fn ingress(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    required(&request, "Missing service name")?;
+    selection::required(&request, "Missing service name")?;
     wanted(&request)?;
     selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
@@ -78,7 +78,7 @@ async fn ingress(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
 }
 
 async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
-    let name = required(&request, "Missing service name")?;
+    let name = selection::required(&request, "Missing service name")?;
     let health = wanted(&request)?;
     let filter = selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
@@ -112,8 +112,4 @@ fn wanted(request: &Request) -> Result<HealthWanted, Failure> {
             None => Err(Failure::bad_request("Invalid value for ?passing")),
         },
     }
-}
-
-fn required(request: &Request, missing: &str) -> Result<String, Failure> {
-    if request.rest.is_empty() { Err(Failure::bad_request(missing)) } else { Ok(request.rest_text()) }
 }

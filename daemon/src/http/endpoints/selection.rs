@@ -35,3 +35,8 @@ pub fn filter(request: &Request, schema: Schema) -> Result<Option<Filter>, Failu
     let text = request.params.first("filter").unwrap_or_default();
     consul_filter::filter(text, schema).map_err(|error| Failure::internal(error.with_prefix()))
 }
+
+/// What follows the route's prefix, or a refusal that says what is missing.
+pub fn required(request: &Request, missing: &str) -> Result<String, Failure> {
+    if request.rest.is_empty() { Err(Failure::bad_request(missing)) } else { Ok(request.rest_text()) }
+}
