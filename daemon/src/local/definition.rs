@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use consul_api::types::StringMap;
 use consul_api::types::agent::{CheckDefinition, ServiceDefinition};
 use consul_api::types::catalog::{NodeService, ServiceAddress, ServiceConnect, Weights};
+use consul_state::catalog::validate::service_meta;
 use thiserror::Error;
 
 /// A definition that cannot be registered.
@@ -33,9 +33,6 @@ pub enum DefinitionError {
     Kind(String),
 }
 
-const META_PAIRS_MAX: usize = 64;
-const META_KEY_MAX: usize = 128;
-const META_VALUE_MAX: usize = 512;
 const WEIGHT_MAX: i64 = 65_535;
 
 /// The instance that a definition describes, defaults filled in.
@@ -50,7 +47,7 @@ pub fn to_node_service(definition: &ServiceDefinition) -> Result<NodeService, De
         check_weights(weights)?;
     }
     if let Some(meta) = &definition.meta {
-        check_meta(meta).map_err(DefinitionError::Meta)?;
+        service_meta(Some(meta)).map_err(|error| DefinitionError::Meta(error.to_string()))?;
     }
     if !(0..=65_535).contains(&definition.port) {
         return Err(DefinitionError::Port(definition.port));
@@ -97,36 +94,6 @@ fn check_weights(weights: &Weights) -> Result<(), DefinitionError> {
         return Err(DefinitionError::Weights("DNS Weight must be between 0 and 65535"));
     }
     Ok(())
-}
-
-/// Bounds on key/value metadata of nodes and services.
-pub fn check_meta(meta: &StringMap) -> Result<(), String> {
-    if meta.len() > META_PAIRS_MAX {
-        return Err(format!("Node metadata cannot contain more than {META_PAIRS_MAX} key/value pairs"));
-    }
-    for (key, value) in meta {
-        if let Some(reason) = pair_refusal(key, value) {
-            return Err(format!("Couldn't load metadata pair ('{key}', '{value}'): {reason}"));
-        }
-    }
-    Ok(())
-}
-
-fn pair_refusal(key: &str, value: &str) -> Option<String> {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if key.is_empty() {
-        return Some("Key cannot be blank".into());
-    }
-    if !key.bytes().all(valid) {
-        return Some("Key contains invalid characters".into());
-    }
-    if key.len() > META_KEY_MAX {
-        return Some(format!("Key is too long (limit: {META_KEY_MAX} characters)"));
-    }
-    if key.starts_with("consul-") {
-        return Some("Key prefix 'consul-' is reserved for internal use".into());
-    }
-    (value.len() > META_VALUE_MAX).then(|| format!("Value is too long (limit: {META_VALUE_MAX} characters)"))
 }
 
 fn check_kind(definition: &ServiceDefinition) -> Result<(), DefinitionError> {
