@@ -18,6 +18,7 @@ pub mod operator;
 mod options;
 pub mod query;
 pub mod read;
+pub mod remote;
 pub mod session;
 pub mod txn;
 pub mod write;
