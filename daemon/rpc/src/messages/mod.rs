@@ -1,0 +1,1 @@
+//! Arguments and replies of the methods that agents call on each other.
