@@ -10,6 +10,7 @@ mod auto_reload;
 mod banner;
 pub mod cache;
 mod child;
+pub mod cluster;
 pub mod config_entries;
 mod dns;
 pub mod events;
