@@ -1,7 +1,10 @@
 //! The agents around this one: who they are, whom to ask, and what is told to all of them.
 
+pub mod bootstrap;
+pub mod event;
 pub mod router;
 pub mod server_info;
+pub mod vetting;
 
 pub use router::{NoRoute, Router};
 pub use server_info::ServerInfo;
