@@ -1,6 +1,7 @@
 //! The agents around this one: who they are, whom to ask, and what is told to all of them.
 
 pub mod bootstrap;
+pub mod census;
 pub mod event;
 pub mod router;
 pub mod server_info;
