@@ -94,6 +94,24 @@ pub enum ProposeError {
     Shutdown,
 }
 
+/// What is known of a command that was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in no log and never will be: proposing it again, here or on another server, cannot do it twice.
+    NotSent,
+    /// It may have taken effect, or may do so later. Only who can tell whether it did may propose it again.
+    OutcomeUnknown,
+}
+
+impl ProposeError {
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::NoLeader | Self::ForwardTo(_) | Self::TooLarge { .. } => Fate::NotSent,
+            Self::LeadershipLost | Self::Shutdown => Fate::OutcomeUnknown,
+        }
+    }
+}
+
 /// Why a read cannot be answered here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {

@@ -1,16 +1,19 @@
 //! What the rest of the server holds of its log.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::error::{CheckIsLeaderError, InitializeError, RaftError};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::applier::{Applier, Progress};
 use crate::config::{Bootstrap, Config, SnapshotPolicy, Storage, Timing};
+use crate::contact::Contact;
+use crate::elector::Elector;
 use crate::error::{OpenError, ProposeError, ReadError};
 use crate::lease::Lease;
 use crate::log::Log;
@@ -53,9 +56,10 @@ pub(crate) struct Inner<S: StateMachine> {
     log: Log,
     progress: Arc<Progress>,
     policy: Arc<Mutex<SnapshotPolicy>>,
+    contact: Arc<Contact>,
     server: Server,
     stop: watch::Sender<bool>,
-    monitor: Mutex<Option<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<S: StateMachine> RaftHandle<S> {
@@ -73,6 +77,7 @@ impl<S: StateMachine> RaftHandle<S> {
         let (log, snapshots) = open_storage(&config, &lease).await?;
         let snapshots = Arc::new(snapshots);
         lease.on_start(log.last().map(|last| last.index));
+        let contact = Arc::new(Contact::new(config.timing.election_max, log.last().is_some()));
         let proposer = Arc::new(Proposer::new(config.limits, lease.clone()));
         let progress = Arc::new(Progress::default());
         let policy = Arc::new(Mutex::new(config.snapshots));
@@ -108,14 +113,26 @@ impl<S: StateMachine> RaftHandle<S> {
             snapshots: snapshots.clone(),
             policy: policy.clone(),
             leadership,
-            stop: stopped,
+            stop: stopped.clone(),
             quorum_check: config.timing.election_max / 2,
         };
+        let elector = Elector {
+            raft: raft.clone(),
+            log: log.clone(),
+            lease: lease.clone(),
+            contact: contact.clone(),
+            transport: transport.clone(),
+            timing: config.timing,
+            stop: stopped,
+        };
+        let server =
+            Server::new(raft.clone(), snapshots.clone(), log.clone(), lease.clone(), contact.clone());
         let handle = Self {
             inner: Arc::new(Inner {
                 me,
                 timing: config.timing,
-                server: Server::new(raft.clone(), snapshots.clone()),
+                contact,
+                server,
                 raft,
                 machine,
                 proposer,
@@ -128,7 +145,7 @@ impl<S: StateMachine> RaftHandle<S> {
                 progress,
                 policy,
                 stop,
-                monitor: Mutex::new(Some(tokio::spawn(monitor.run()))),
+                tasks: Mutex::new(vec![tokio::spawn(monitor.run()), tokio::spawn(elector.run())]),
             }),
         };
         match handle.start(&config.bootstrap).await {
@@ -248,7 +265,14 @@ impl<S: StateMachine> RaftHandle<S> {
         if self.is_leader() {
             return Some(Duration::ZERO);
         }
-        self.inner.server.last_contact().map(|contact| Instant::now().saturating_duration_since(contact))
+        self.inner.contact.last().map(|contact| Instant::now().saturating_duration_since(contact))
+    }
+
+    /// Whether this server's state is fit to be shown: it leads, or it heard from a leader since its start and
+    /// applied all that this leader had committed. Until then a stale read could find nothing where there is
+    /// something, and go back behind what this server showed before its restart.
+    pub fn has_caught_up(&self) -> bool {
+        self.check_lease().is_ok() || self.inner.contact.has_caught_up(self.inner.progress.applied_index())
     }
 
     /// The index of the last applied log entry.
@@ -320,11 +344,11 @@ impl<S: StateMachine> RaftHandle<S> {
             tracing::warn!(%error, "raft did not end cleanly");
         }
         self.inner.stop.send_replace(true);
-        let monitor = self.inner.monitor.lock().take();
-        if let Some(monitor) = monitor
-            && let Err(error) = monitor.await
-        {
-            tracing::warn!(%error, "the raft monitor did not end cleanly");
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock());
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "a task of raft did not end cleanly");
+            }
         }
         self.inner.snapshots.close().await;
         if let Err(error) = self.inner.log.close().await {
@@ -379,6 +403,8 @@ fn core_config(config: &Config) -> Result<openraft::Config, OpenError> {
         election_timeout_max: millis(election_max),
         // Both are decided here, by bytes as well as entries (see `monitor`).
         snapshot_policy: openraft::SnapshotPolicy::Never,
+        // See `elector`.
+        enable_elect: false,
         max_in_snapshot_log_to_keep: u64::MAX,
         ..openraft::Config::default()
     };

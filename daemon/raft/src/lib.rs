@@ -9,9 +9,12 @@
 
 mod applier;
 mod config;
+mod contact;
 mod container;
+mod elector;
 mod error;
 mod handle;
+mod jitter;
 mod lease;
 mod log;
 mod machine;
@@ -31,7 +34,7 @@ mod types;
 mod wire;
 
 pub use config::{Bootstrap, Config, Limits, SnapshotPolicy, Storage, Timing};
-pub use error::{MembershipError, OpenError, ProposeError, ReadError, RestoreError, SnapshotError};
+pub use error::{Fate, MembershipError, OpenError, ProposeError, ReadError, RestoreError, SnapshotError};
 pub use handle::RaftHandle;
 pub use machine::{RestoreMode, SnapshotSource, StateMachine};
 pub use metrics::{Metrics, ServerMetrics};

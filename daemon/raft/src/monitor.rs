@@ -4,12 +4,13 @@
 //! applied, and removes what they made superfluous. Nothing on the path of a write waits for it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::metrics::RaftServerMetrics;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::applier::Progress;
@@ -108,6 +109,7 @@ impl<O: Send + 'static> Monitor<O> {
         let (mut snapshot_at, mut last_snapshot): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             tokio::select! {
+                biased;
                 _ = self.stop.changed() => break,
                 () = tokio::time::sleep(SWEEP_PAUSE), if sweeping.is_some() => self.sweep(&mut sweeping),
                 changed = changes.changed() => {
@@ -156,7 +158,7 @@ impl<O: Send + 'static> Monitor<O> {
         if !open || self.lease.is_leader() {
             *sweeping = None;
         } else if sweeping.get_or_insert_with(Instant::now).elapsed() > SWEEP_LIMIT {
-            self.proposer.give_up(&ProposeError::LeadershipLost);
+            self.proposer.give_up(&ProposeError::LeadershipLost, &ProposeError::NoLeader);
             *sweeping = None;
         }
     }
@@ -164,7 +166,7 @@ impl<O: Send + 'static> Monitor<O> {
     fn check_quorum(&self) {
         if self.lease.is_leader() && !self.lease.may_propose() && self.proposer.has_open_entries() {
             warn!("the quorum is lost; commands in flight are given up");
-            self.proposer.give_up(&ProposeError::LeadershipLost);
+            self.proposer.give_up(&ProposeError::LeadershipLost, &ProposeError::NoLeader);
         }
     }
 
@@ -220,7 +222,7 @@ fn log_change(before: &Leadership, now: &Leadership) {
 
 async fn until(at: Option<Instant>) {
     if let Some(at) = at {
-        tokio::time::sleep_until(at.into()).await;
+        tokio::time::sleep_until(at).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use openraft::error::{
@@ -17,6 +17,7 @@ use openraft::raft::{
 use openraft::{BasicNode, OptionalSend, RaftNetwork, RaftNetworkFactory};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::container::Container;
 use crate::lease::Lease;

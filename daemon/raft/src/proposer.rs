@@ -8,7 +8,7 @@
 //! Every proposal is answered exactly once: by its outcome when its entry is applied here, or by an
 //! error when the entry is lost or its fate can no longer be learnt.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -50,7 +50,7 @@ struct State<O> {
     queue: VecDeque<Queued<O>>,
     /// The entry that openraft has not written yet.
     appending: Option<u64>,
-    in_flight: HashMap<u64, InFlight<O>>,
+    in_flight: BTreeMap<u64, InFlight<O>>,
     /// Applied entries whose verdict openraft has not given yet.
     answered: Vec<Verdict>,
     next_ticket: u64,
@@ -68,6 +68,8 @@ struct Queued<O> {
 struct InFlight<O> {
     waiters: Waiters<O>,
     verdict: Option<Verdict>,
+    /// It was in our log. Even if it is removed from there, another server may have it and make it last.
+    written: bool,
 }
 
 /// Who waits for an entry.
@@ -114,7 +116,7 @@ impl<O: Send + 'static> Proposer<O> {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 appending: None,
-                in_flight: HashMap::new(),
+                in_flight: BTreeMap::new(),
                 answered: Vec::new(),
                 next_ticket: 0,
                 held: false,
@@ -190,7 +192,7 @@ impl<O: Send + 'static> Proposer<O> {
             return None;
         }
         let mut state = self.state.lock();
-        let InFlight { waiters, verdict } = state.in_flight.remove(&ticket.number)?;
+        let InFlight { waiters, verdict, .. } = state.in_flight.remove(&ticket.number)?;
         state.answered.retain_mut(|verdict| matches!(verdict.try_recv(), Err(TryRecvError::Empty)));
         state.answered.extend(verdict);
         self.send_next(&mut state);
@@ -207,7 +209,8 @@ impl<O: Send + 'static> Proposer<O> {
             .filter_map(|(number, entry)| match entry.verdict.as_mut()?.try_recv() {
                 // Applied: its waiters are about to be taken.
                 Ok(Ok(_)) | Err(TryRecvError::Empty) => None,
-                // Never appended, or removed from the log: the leader, if there is one, may take it.
+                Ok(Err(_)) if entry.written => Some((*number, ProposeError::LeadershipLost)),
+                // Never appended: the leader, if there is one, may take it.
                 Ok(Err(_)) => Some((*number, not_leader())),
                 Err(TryRecvError::Closed) => Some((*number, ProposeError::Shutdown)),
             })
@@ -227,15 +230,17 @@ impl<O: Send + 'static> Proposer<O> {
         open
     }
 
-    /// Answers everybody who waits. Entries may still be committed later.
-    pub fn give_up(&self, error: &ProposeError) {
+    /// Answers everybody who waits: with `error` for entries, which may still be committed later, and with `queued`
+    /// for commands that are in no entry yet.
+    pub fn give_up(&self, error: &ProposeError, queued: &ProposeError) {
         let mut state = self.state.lock();
         let mut waiting = Vec::new();
         for entry in state.in_flight.values_mut() {
             waiting.push(std::mem::replace(&mut entry.waiters, Waiters::Commands(Vec::new())));
         }
-        waiting.push(take_queue(&mut state.queue));
+        let queue = take_queue(&mut state.queue);
         drop(state);
+        queue.fail(queued);
         waiting.into_iter().for_each(|waiters| waiters.fail(error));
     }
 
@@ -254,7 +259,7 @@ impl<O: Send + 'static> Proposer<O> {
     pub fn close(&self) {
         self.state.lock().closed = true;
         self.room.close();
-        self.give_up(&ProposeError::Shutdown);
+        self.give_up(&ProposeError::Shutdown, &ProposeError::Shutdown);
     }
 
     pub fn has_open_entries(&self) -> bool {
@@ -305,7 +310,7 @@ impl<O: Send + 'static> Proposer<O> {
         let Some(Ok(verdict)) = sent else {
             return waiters.fail(&ProposeError::Shutdown);
         };
-        state.in_flight.insert(ticket.number, InFlight { waiters, verdict: Some(verdict) });
+        state.in_flight.insert(ticket.number, InFlight { waiters, verdict: Some(verdict), written: false });
         state.appending = Some(ticket.number);
         if !self.lease.is_leader() {
             self.doubt.notify_one();
@@ -324,6 +329,9 @@ impl<O: Send + 'static> FlushObserver for Proposer<O> {
             return;
         }
         let mut state = self.state.lock();
+        if let Some(entry) = state.in_flight.get_mut(&ticket.number) {
+            entry.written = true;
+        }
         if state.appending == Some(ticket.number) {
             state.appending = None;
             self.send_next(&mut state);

@@ -1,13 +1,16 @@
 //! Requests of other servers, answered.
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
-use parking_lot::Mutex;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use thiserror::Error;
 use tracing::warn;
 
+use crate::contact::Contact;
+use crate::elector::{Answer, Canvass, would_elect};
+use crate::lease::Lease;
+use crate::log::Log;
 use crate::snapshot::{SnapshotStore, Spool};
 use crate::transport::Method;
 use crate::types::{OpenRaft, Snapshot, TypeConfig};
@@ -34,10 +37,12 @@ impl From<WireError> for ServeError {
 
 pub(crate) struct Server {
     raft: OpenRaft,
-    snapshots: std::sync::Arc<SnapshotStore>,
+    snapshots: Arc<SnapshotStore>,
+    log: Log,
+    lease: Arc<Lease>,
+    contact: Arc<Contact>,
     /// The one transfer in progress: openraft's leader sends one at a time.
     receiving: tokio::sync::Mutex<Option<Receiving>>,
-    last_contact: Mutex<Option<Instant>>,
 }
 
 struct Receiving {
@@ -47,18 +52,20 @@ struct Receiving {
 }
 
 impl Server {
-    pub fn new(raft: OpenRaft, snapshots: std::sync::Arc<SnapshotStore>) -> Self {
-        Self { raft, snapshots, receiving: tokio::sync::Mutex::default(), last_contact: Mutex::default() }
-    }
-
-    /// When a leader was last heard.
-    pub fn last_contact(&self) -> Option<Instant> {
-        *self.last_contact.lock()
+    pub fn new(
+        raft: OpenRaft,
+        snapshots: Arc<SnapshotStore>,
+        log: Log,
+        lease: Arc<Lease>,
+        contact: Arc<Contact>,
+    ) -> Self {
+        Self { raft, snapshots, log, lease, contact, receiving: tokio::sync::Mutex::default() }
     }
 
     pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
         match method {
             Method::Append => self.append(body).await,
+            Method::Canvass => self.canvass(body),
             Method::Vote => self.vote(body).await,
             Method::Snapshot => self.snapshot(body).await,
             Method::TakeLead => self.take_lead(body).await,
@@ -67,23 +74,46 @@ impl Server {
 
     async fn append(&self, body: &[u8]) -> Result<Bytes, ServeError> {
         let request: AppendEntriesRequest<TypeConfig> = wire::decode(body)?;
-        let received = Instant::now();
+        let committed = request.leader_commit.map(|committed| committed.index);
+        let working = self.contact.begin();
         let answer = self.raft.append_entries(request).await.map_err(stopped)?;
-        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
-            *self.last_contact.lock() = Some(received);
+        match answer {
+            AppendEntriesResponse::HigherVote(_) => {}
+            AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_) => {
+                self.contact.on_accepted(committed);
+            }
+            AppendEntriesResponse::Conflict => self.contact.on_accepted(None),
         }
+        drop(working);
         Ok(wire::encode(&answer)?)
+    }
+
+    fn canvass(&self, body: &[u8]) -> Result<Bytes, ServeError> {
+        let Canvass { last_log_id } = wire::decode(body)?;
+        let yes = would_elect(&self.contact, &self.lease, &self.log, last_log_id);
+        Ok(wire::encode(&Answer { yes })?)
     }
 
     async fn vote(&self, body: &[u8]) -> Result<Bytes, ServeError> {
         let request: VoteRequest<crate::ServerId> = wire::decode(body)?;
-        let answer = self.raft.vote(request).await.map_err(stopped)?;
+        let answer = match self.contact.is_bound() {
+            true => self.refuse_vote().await?,
+            false => self.raft.vote(request).await.map_err(stopped)?,
+        };
         Ok(wire::encode(&answer)?)
     }
 
+    async fn refuse_vote(&self) -> Result<VoteResponse<crate::ServerId>, ServeError> {
+        let vote = self.raft.with_raft_state(|state| *state.vote_ref()).await.map_err(stopped)?;
+        Ok(VoteResponse { vote, vote_granted: false, last_log_id: self.log.last() })
+    }
+
+    /// The leader has fallen silent and asks again until somebody leads, so a promise may run out first.
     async fn take_lead(&self, body: &[u8]) -> Result<Bytes, ServeError> {
         wire::decode::<()>(body)?;
-        self.raft.trigger().elect().await.map_err(stopped)?;
+        if !self.contact.is_bound() {
+            self.raft.trigger().elect().await.map_err(stopped)?;
+        }
         Ok(wire::encode(&())?)
     }
 
@@ -93,7 +123,8 @@ impl Server {
         if piece.vote < vote {
             return Ok(wire::encode(&SnapshotAnswer::Taken(vote))?);
         }
-        *self.last_contact.lock() = Some(Instant::now());
+        let _working = self.contact.begin();
+        self.contact.on_accepted(None);
         let SnapshotPiece { vote, meta, last, .. } = &piece;
         let (vote, meta, last) = (*vote, meta.clone(), *last);
         let Some(spool) = self.take_piece(piece).await? else {

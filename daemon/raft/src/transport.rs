@@ -16,6 +16,8 @@ use crate::types::Peer;
 pub enum Method {
     /// Entries, or a heartbeat.
     Append,
+    /// A server asks whether it would be elected, before it disturbs anybody by standing.
+    Canvass,
     /// A candidate asks for a vote.
     Vote,
     /// One piece of a snapshot.

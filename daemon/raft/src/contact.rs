@@ -1,0 +1,131 @@
+//! When this server last heard from a leader, and until when it owes that leader its loyalty.
+//!
+//! A leader answers reads for as long as it may trust that nobody else is elected. That trust rests on a promise:
+//! whoever accepted a leader's request elects nobody, not even itself, for `election_max` afterwards. openraft keeps
+//! the promise in memory only; a server that restarts has forgotten it, so here it also waits that long after its
+//! start.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+pub(crate) struct Contact {
+    promise: Duration,
+    /// A promise given before the restart ends here at the latest.
+    earliest: Instant,
+    heard: Mutex<Option<Instant>>,
+    /// Requests of a leader that are being worked on. They may wait for the disk.
+    working: AtomicUsize,
+    /// The commit index that the first leader heard had told; reads below it would go back in time.
+    goal: Mutex<Option<u64>>,
+    caught_up: AtomicBool,
+}
+
+/// A leader's request is being worked on while this lives.
+pub(crate) struct Working<'a>(&'a Contact);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Contact {
+    /// `remembers`: whether there is data of an earlier run, in which promises may have been given.
+    pub fn new(promise: Duration, remembers: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            promise,
+            earliest: if remembers { now + promise } else { now },
+            heard: Mutex::default(),
+            working: AtomicUsize::new(0),
+            goal: Mutex::default(),
+            caught_up: AtomicBool::new(false),
+        }
+    }
+
+    pub fn begin(&self) -> Working<'_> {
+        self.working.fetch_add(1, Ordering::AcqRel);
+        Working(self)
+    }
+
+    /// A leader's request was accepted just now. `committed` is the commit index it told, if it did.
+    pub fn on_accepted(&self, committed: Option<u64>) {
+        *self.heard.lock() = Some(Instant::now());
+        if let Some(committed) = committed {
+            self.goal.lock().get_or_insert(committed);
+        }
+    }
+
+    pub fn last(&self) -> Option<Instant> {
+        *self.heard.lock()
+    }
+
+    /// From when on this server may help to elect somebody, as things stand.
+    pub fn free_at(&self) -> Instant {
+        if self.working.load(Ordering::Acquire) > 0 {
+            return Instant::now() + self.promise;
+        }
+        let heard = self.last().map_or(self.earliest, |heard| heard + self.promise);
+        heard.max(self.earliest)
+    }
+
+    /// Whether a promise to a leader is in force.
+    pub fn is_bound(&self) -> bool {
+        Instant::now() < self.free_at()
+    }
+
+    /// Whether a leader was heard since the start, and all that it knew to be committed then is applied.
+    pub fn has_caught_up(&self, applied: Option<u64>) -> bool {
+        if self.caught_up.load(Ordering::Acquire) {
+            return true;
+        }
+        let reached = self.goal.lock().is_some_and(|goal| applied.is_some_and(|applied| applied >= goal));
+        if reached {
+            self.caught_up.store(true, Ordering::Release);
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMISE: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restarted_server_is_bound_by_what_it_forgot() {
+        let fresh = Contact::new(PROMISE, false);
+        assert!(!fresh.is_bound());
+        let restarted = Contact::new(PROMISE, true);
+        assert!(restarted.is_bound());
+        tokio::time::advance(PROMISE + Duration::from_millis(1)).await;
+        assert!(!restarted.is_bound());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_accepted_request_renews_the_promise_and_work_in_progress_keeps_it() {
+        let contact = Contact::new(PROMISE, false);
+        contact.on_accepted(None);
+        tokio::time::advance(PROMISE / 2).await;
+        assert!(contact.is_bound());
+        let working = contact.begin();
+        tokio::time::advance(PROMISE * 2).await;
+        assert!(contact.is_bound());
+        drop(working);
+        assert!(!contact.is_bound());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_has_caught_up_once_it_applied_what_its_first_leader_had_committed() {
+        let contact = Contact::new(PROMISE, true);
+        assert!(!contact.has_caught_up(Some(7)), "no leader was heard");
+        contact.on_accepted(Some(9));
+        contact.on_accepted(Some(20));
+        assert!(!contact.has_caught_up(Some(8)));
+        assert!(contact.has_caught_up(Some(9)));
+    }
+}
