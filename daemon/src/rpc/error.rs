@@ -14,6 +14,16 @@ pub enum RpcError {
     NoServers,
     #[error("No path to datacenter")]
     NoPathToDatacenter,
+    #[error("Remote DC has no server currently reachable")]
+    DatacenterUnreachable,
+    /// Another server was asked and did not answer.
+    #[error("rpc error making call: {server}: {reason}")]
+    Unanswered {
+        server: String,
+        reason: String,
+        /// The request may have reached it, so that its effect is not known.
+        sent: bool,
+    },
     #[error("Query not found")]
     QueryNotFound,
     /// This agent sends more than it may.

@@ -16,6 +16,7 @@ pub mod kv;
 pub mod near;
 pub mod operator;
 mod options;
+pub mod path;
 pub mod query;
 pub mod read;
 pub mod remote;
