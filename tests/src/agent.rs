@@ -159,19 +159,23 @@ impl Agent {
         format!("http://127.0.0.1:{}{path}", self.ports().http)
     }
 
-    /// Ready: it answers, knows a leader, and its own node stands in the catalog with its addresses.
+    /// Ready: it answers, knows a leader, and its own node stands in the catalog: with the addresses that the node
+    /// registers itself and with the health check that the leader does.
     pub async fn ready(&mut self) {
-        let path = format!("/v1/catalog/node/{}", self.name());
-        let (what, url, client) =
-            (format!("agent {} is ready", self.name()), self.url(&path), self.http.clone());
-        eventually(&what, async || {
+        let name = self.name().to_owned();
+        let client = self.http.clone();
+        let urls = ["catalog", "health"].map(|kind| self.url(&format!("/v1/{kind}/node/{name}")));
+        eventually(&format!("agent {name} is ready"), async || {
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("agent {} ended with {status}:\n{}", self.name(), self.log_tail());
+                panic!("agent {name} ended with {status}:\n{}", self.log_tail());
             }
-            let response = client.get(&url).send().await.map_err(|error| error.to_string())?;
-            let reply = Reply::read(response).await.map_err(|error| error.to_string())?;
-            check(reply.status == 200 && reply.text().contains("TaggedAddresses\""), reply.text())?;
-            check(reply.json()["Node"]["TaggedAddresses"].is_object(), reply.text())
+            for (url, wanted) in urls.iter().zip(["/Node/TaggedAddresses/lan", "/0/CheckID"]) {
+                let response = client.get(url).send().await.map_err(|error| error.to_string())?;
+                let reply = Reply::read(response).await.map_err(|error| error.to_string())?;
+                let found = reply.status == 200 && reply.json().pointer(wanted).is_some();
+                check(found, reply.text())?;
+            }
+            Ok::<_, String>(())
         })
         .await;
     }

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod process;
 pub mod raw;
 pub mod shell;
+pub mod sockets;
 pub mod stub;
 pub mod syslog;
 pub mod tools;

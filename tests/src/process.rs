@@ -12,11 +12,6 @@ pub fn threads(pid: u32) -> u64 {
     status_field(pid, "Threads:")
 }
 
-/// Number of open file descriptors.
-pub fn open_files(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
-}
-
 /// Children of a process.
 pub fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -16,6 +16,20 @@ pub async fn connect(port: u16) -> TcpStream {
     TcpStream::connect(loopback(port)).await.unwrap_or_else(|error| panic!("port {port}: {error}"))
 }
 
+/// A request under way that says it is the last on its connection; [`answer`] reads what comes.
+pub async fn get(port: u16, path: &str) -> TcpStream {
+    let mut stream = connect(port).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap_or_else(|error| panic!("GET {path}: {error}"));
+    stream
+}
+
+/// Status and body of the answer to the last request of a connection.
+pub async fn answer(mut stream: TcpStream) -> (u16, String) {
+    let (answer, _) = read_to_end(&mut stream, LIMIT).await;
+    split(&answer)
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -53,8 +67,7 @@ pub async fn request(port: u16, bytes: &[u8]) -> (u16, String) {
     let mut stream = connect(port).await;
     // An early refusal may cut the sending short; the answer tells.
     let _ = stream.write_all(bytes).await;
-    let (answer, _) = read_to_end(&mut stream, LIMIT).await;
-    split(&answer)
+    answer(stream).await
 }
 
 /// Status and body of an answer; status 0 if it is none.

@@ -3,8 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use consul_tests::wait::check;
-use consul_tests::{Agent, Setup, eventually, process, raw};
+use consul_tests::{Agent, Setup, process, raw, sockets};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
@@ -140,13 +139,7 @@ async fn slow_senders_hold_up_nobody_else() {
         agent.is_alive().await;
         assert_eq!(agent.cli(&["kv", "get", "alive"]).await.ok().stdout, "yes\n");
     }
-    let held = process::open_files(agent.pid());
-    drop(slow);
-    eventually("the connections are gone", async || {
-        let open = process::open_files(agent.pid());
-        check(open + 100 < held || open < 100, (held, open))
-    })
-    .await;
+    sockets::hang_up(slow).await;
     assert_eq!(agent.get("/v1/kv/slow").await.status, 404, "half a body was written");
     survives(&mut agent, before).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use consul_tests::wait::{check, within};
-use consul_tests::{Agent, Setup, eventually, process, raw};
+use consul_tests::{Agent, Setup, process, raw, sockets};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,25 +67,15 @@ async fn cancelled_waits_free_everything() {
         .start()
         .await;
     agent.put("/v1/kv/wait/0", "x").await.ok();
-    let quiet = process::open_files(agent.pid());
     let mut sizes = Vec::new();
     for _ in 0..5 {
         let readers = join_all((0..READERS).map(|number| waiting_reader(&agent, number))).await;
-        eventually("all readers are connected", async || {
-            let open = process::open_files(agent.pid());
-            check(open >= quiet + READERS, open)
-        })
-        .await;
+        sockets::all_are_read(&readers).await;
         // Some of them are woken first, so that both ends of a wait are cut.
         for number in 0..20 {
             agent.put(&format!("/v1/kv/wait/{number}"), "x").await.ok();
         }
-        drop(readers);
-        eventually("all connections are closed", async || {
-            let open = process::open_files(agent.pid());
-            check(open <= quiet + 5, (quiet, open))
-        })
-        .await;
+        sockets::hang_up(readers).await;
         sizes.push(process::memory_kib(agent.pid()));
     }
     // The first round fills the allocator's pools; later ones may not need more.
@@ -103,10 +93,7 @@ async fn waiting_reader(agent: &Agent, number: usize) -> TcpStream {
         _ => "/v1/health/service/consul?passing".to_owned(),
     };
     let glue = if path.contains('?') { '&' } else { '?' };
-    let mut stream = raw::connect(agent.ports().http).await;
-    let request = format!("GET {path}{glue}index=1000000&wait=10m HTTP/1.1\r\nHost: x\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
+    raw::get(agent.ports().http, &format!("{path}{glue}index=1000000&wait=10m")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,21 +105,11 @@ async fn every_waiting_reader_is_woken() {
         .await;
     agent.put("/v1/kv/shared", "old").await.ok();
     let index = agent.get("/v1/kv/shared").await.index();
-    let quiet = process::open_files(agent.pid());
-    let readers: Vec<_> = (0..READERS)
-        .map(|_| {
-            let url = agent.url(&format!("/v1/kv/shared?raw&index={index}&wait=5m"));
-            tokio::spawn(agent.http().get(url).timeout(Duration::from_secs(60)).send())
-        })
-        .collect();
-    eventually("all readers are connected", async || {
-        let open = process::open_files(agent.pid());
-        check(open >= quiet + READERS - 2, open)
-    })
-    .await;
+    let path = format!("/v1/kv/shared?raw&index={index}&wait=5m");
+    let readers = join_all((0..READERS).map(|_| raw::get(agent.ports().http, &path))).await;
+    sockets::all_are_read(&readers).await;
     agent.put("/v1/kv/shared", "new").await.ok();
-    for reader in readers {
-        let answer = reader.await.unwrap().unwrap_or_else(|error| panic!("a reader was not woken: {error}"));
-        assert_eq!(answer.text().await.unwrap(), "new");
+    for answer in join_all(readers.into_iter().map(raw::answer)).await {
+        assert_eq!(answer, (200, "new".to_owned()), "a reader was not woken");
     }
 }

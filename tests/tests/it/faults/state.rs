@@ -1,7 +1,7 @@
 //! Sessions, restores and waiting readers.
 
-use consul_tests::wait::check;
-use consul_tests::{SOON, Setup, eventually, process};
+use consul_tests::{Setup, raw, sockets};
+use futures::future::join_all;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -11,25 +11,14 @@ async fn restore_releases_waiting_readers_and_they_see_the_new_state() {
     let archive = agent.get("/v1/snapshot").await.ok().body;
     agent.put("/v1/kv/a", "later").await.ok();
     let index = agent.get("/v1/kv/a").await.index();
-    let before = process::open_files(agent.pid());
-    let wait = |path: &str| {
-        agent.http().get(agent.url(&format!("{path}index={index}&wait=5m"))).timeout(SOON).send()
-    };
-    let readers =
-        ["/v1/kv/a?raw&", "/v1/kv/?recurse&", "/v1/kv/never-there?"].map(|path| tokio::spawn(wait(path)));
-    // One of them may have taken over an idle connection.
-    eventually("the readers are connected", async || {
-        let open = process::open_files(agent.pid());
-        check(open >= before + readers.len() - 1, open)
-    })
-    .await;
-    agent.put("/v1/snapshot", archive).await.ok();
-    let mut bodies = Vec::new();
-    for reader in readers {
-        let answer =
-            reader.await.unwrap().unwrap_or_else(|error| panic!("a reader was not released: {error}"));
-        bodies.push((answer.status().as_u16(), answer.text().await.unwrap()));
+    let port = agent.ports().http;
+    let mut readers = Vec::new();
+    for path in ["/v1/kv/a?raw&", "/v1/kv/?recurse&", "/v1/kv/never-there?"] {
+        readers.push(raw::get(port, &format!("{path}index={index}&wait=5m")).await);
     }
+    sockets::all_are_read(&readers).await;
+    agent.put("/v1/snapshot", archive).await.ok();
+    let bodies = join_all(readers.into_iter().map(raw::answer)).await;
     assert_eq!(bodies[0], (200, "saved".to_owned()), "the state before the restore was shown");
     assert_eq!(bodies[2].0, 404);
     let after = agent.get("/v1/kv/a").await;
