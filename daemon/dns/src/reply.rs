@@ -104,7 +104,7 @@ pub fn write(
     let mut draft = Draft {
         header,
         request,
-        edns: edns(request, stamp),
+        edns: edns(request, stamp, header.response_code()),
         additional: sections.additional,
         answers: sections.answers,
         authority: sections.authority,
@@ -117,10 +117,11 @@ pub fn write(
     packet
 }
 
-fn edns(request: &Request, stamp: Stamp) -> Option<Edns> {
+fn edns(request: &Request, stamp: Stamp, code: ResponseCode) -> Option<Edns> {
     let client = request.edns.as_ref().filter(|_| !stamp.no_edns)?;
     let mut edns = Edns::new();
-    edns.set_max_payload(client.udp_size);
+    // The header has room for the low bits only.
+    edns.set_max_payload(client.udp_size).set_rcode_high(code.high());
     if let Some(subnet) = &client.subnet {
         let scope = if stamp.by_subnet { subnet.source_len() } else { 0 };
         edns.options_mut().insert(EdnsOption::Unknown(CLIENT_SUBNET, subnet.reply(scope)));

@@ -13,6 +13,9 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, B
 /// Length of a DNS header.
 pub const HEADER_LEN: usize = 12;
 
+/// The version of EDNS that we speak.
+pub const EDNS_VERSION: u8 = 0;
+
 const OPT: u16 = 41;
 const CLIENT_SUBNET: u16 = 8;
 /// Clients add an OPT and perhaps a signature; more records than this in a question are an attempt at something.
@@ -42,6 +45,8 @@ pub struct Request {
 pub struct ClientEdns {
     /// The largest UDP reply it takes, in bytes.
     pub udp_size: u16,
+    /// Of EDNS itself; only [`EDNS_VERSION`] is understood.
+    pub version: u8,
     pub subnet: Option<ClientSubnet>,
 }
 
@@ -51,6 +56,13 @@ pub struct ClientSubnet {
     family: u16,
     source_len: u8,
     address: Vec<u8>,
+}
+
+impl Request {
+    /// Speaks a version of EDNS that we do not know, so that the rest of it cannot be relied on.
+    pub fn has_unknown_edns(&self) -> bool {
+        self.edns.as_ref().is_some_and(|edns| edns.version != EDNS_VERSION)
+    }
 }
 
 impl ClientSubnet {
@@ -131,11 +143,12 @@ fn body(packet: &[u8], skipped: u16, additionals: u16) -> Option<(Query, Option<
         Name::read(&mut decoder).ok()?;
         let kind = decoder.read_u16().ok()?.unverified();
         let class = decoder.read_u16().ok()?.unverified();
-        decoder.read_u32().ok()?;
+        // In an OPT record: the extended code, the version and flags.
+        let [_, version, ..] = decoder.read_u32().ok()?.unverified().to_be_bytes();
         let len = decoder.read_u16().ok()?.unverified();
         let data = decoder.read_slice(usize::from(len)).ok()?.unverified();
         if kind == OPT && at >= skipped {
-            edns = Some(ClientEdns { udp_size: class, subnet: subnet(data) });
+            edns = Some(ClientEdns { udp_size: class, version, subnet: subnet(data) });
         }
     }
     Some((query, edns))

@@ -82,11 +82,21 @@ impl Resolver {
         match request::read(packet) {
             Incoming::Ignore => Step::Drop,
             Incoming::Reject(header) => Step::Reply(request::header_only(&header)),
+            Incoming::Question(request) if request.has_unknown_edns() => {
+                Step::Reply(self.bad_version(&request, client))
+            }
             Incoming::Question(request) => {
                 let (resolver, packet) = (self.clone(), packet.to_vec());
                 Step::Later(Box::pin(async move { resolver.answer(&request, &packet, client).await }))
             }
         }
+    }
+
+    fn bad_version(&self, request: &Request, client: Client) -> Vec<u8> {
+        let settings = self.backend.settings();
+        let limits = Limits::new(request, client.transport, &settings);
+        let stamp = Stamp { code: Some(ResponseCode::BADVERS), ..Stamp::default() };
+        reply::write(request, Sections::default(), stamp, limits, &settings)
     }
 
     async fn answer(&self, request: &Request, packet: &[u8], client: Client) -> Vec<u8> {

@@ -61,7 +61,10 @@ async fn dig_asks_with_options_that_resolvers_set() {
     let Some(text) = dig(port, &["web.service.consul", "+edns=1", "+noednsnegotiation"]).await else {
         return;
     };
-    assert!(text.contains("status: NOERROR"), "{text}");
+    assert!(text.contains("status: BADVERS") && text.contains("ANSWER: 0"), "{text}");
+    // Left to itself, dig goes back to the version it is told.
+    let Some(text) = dig(port, &["web.service.consul", "+edns=1"]).await else { return };
+    assert!(text.contains("status: NOERROR") && text.contains("ANSWER: 3"), "{text}");
     let Some(text) = dig(port, &["nothing.service.consul"]).await else { return };
     assert!(text.contains("status: NXDOMAIN") && text.contains("hostmaster.consul."), "{text}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use consul_dns::backend::{Cache, Consistency, Event, Health, QueryAnswer};
 use consul_dns::settings::{ServiceTtl, Zone};
-use hickory_proto::op::ResponseCode::{FormErr, NXDomain, NoError, NotImp, Refused, ServFail};
+use hickory_proto::op::ResponseCode::{self, FormErr, NXDomain, NoError, NotImp, Refused, ServFail};
 use hickory_proto::rr::RecordType::{A, AAAA, ANY, AXFR, MX, NS, PTR, SOA, SRV, TXT};
 use hickory_proto::rr::{DNSClass, RData};
 
@@ -288,4 +288,20 @@ async fn two_questions_in_a_packet_are_malformed() {
     let second = message.queries()[0].clone();
     message.add_query(second);
     assert_eq!(udp(dns.addr, &message).await.response_code(), FormErr);
+}
+
+#[tokio::test]
+async fn later_versions_of_edns_are_told_ours() {
+    let dns = serve(World::new()).await;
+    for name in ["web.service.consul.", "example.com."] {
+        let mut message = with_edns(question(name, A), 1232, None);
+        message.extensions_mut().as_mut().unwrap().set_version(1);
+        for reply in [udp(dns.addr, &message).await, tcp(dns.addr, &message).await] {
+            // The number has two names.
+            assert_eq!(u16::from(reply.response_code()), u16::from(ResponseCode::BADVERS));
+            assert!(reply.answers().is_empty() && reply.name_servers().is_empty());
+            let edns = reply.extensions().as_ref().unwrap();
+            assert_eq!((edns.version(), edns.max_payload()), (0, 1232));
+        }
+    }
 }
