@@ -1,5 +1,6 @@
 //! Prepared queries: stored definitions, found by id, by name, or as the template with the longest matching prefix.
 
+mod expression;
 pub mod template;
 pub mod validate;
 

@@ -1,12 +1,14 @@
 //! Query templates: one definition that answers for every name with its prefix.
 //!
-//! Strings inside the service part may hold `${...}` with one of the variables `name.full`, `name.prefix`,
-//! `name.suffix` and `agent.segment`, or `match(n)`: the n-th group of the template's regular expression applied to
-//! the whole name. `$${` stands for a literal `${`.
+//! Strings inside the service part may hold `${...}` with expressions over the variables `name.full`, `name.prefix`,
+//! `name.suffix` and `agent.segment` and `match(n)`: the n-th group of the template's regular expression applied to
+//! the whole name. `$$` stands for a literal `$`.
 
 use consul_api::types::query::{PreparedQuery, ServiceQuery};
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
+
+use super::expression::{Names, Problem, Text};
 
 /// The only kind of template there is.
 pub const TYPE_NAME_PREFIX_MATCH: &str = "name_prefix_match";
@@ -20,10 +22,10 @@ pub enum TemplateError {
     Type(String),
     #[error("Bad Regexp: {0}")]
     Regexp(String),
-    #[error("Bad format '{text}' in {path}: parse error: {reason}")]
-    Format { text: String, path: String, reason: &'static str },
-    #[error("Bad evaluation for '{text}' in {path}: 1:{column}: {problem}")]
-    Evaluation { text: String, path: String, column: usize, problem: String },
+    #[error("Bad format '{text}' in {path}: parse error: syntax error")]
+    Format { text: String, path: String },
+    #[error("Bad evaluation for '{text}' in {path}: {problem}")]
+    Evaluation { text: String, path: String, problem: String },
 }
 
 /// A template ready to render.
@@ -114,69 +116,29 @@ fn visit(
 }
 
 fn expand(path: &str, text: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
-    let format_error =
-        |reason| TemplateError::Format { text: text.to_owned(), path: path.to_owned(), reason };
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        let (before, from) = rest.split_at(at);
-        if let Some(literal) = before.strip_suffix('$') {
-            out.push_str(literal);
-            out.push_str("${");
-            rest = &from[2..];
-            continue;
+    let value = Text::read(text).and_then(|read| read.evaluate(scope));
+    value.map_err(|problem| {
+        let (text, path) = (text.to_owned(), path.to_owned());
+        match problem {
+            Problem::Syntax => TemplateError::Format { text, path },
+            Problem::Meaning(problem) => TemplateError::Evaluation { text, path, problem },
         }
-        out.push_str(before);
-        let inner = &from[2..];
-        let end = inner.find('}').ok_or_else(|| format_error("syntax error"))?;
-        let expression = inner[..end].trim();
-        let column = text.len() - inner.len() + 1;
-        out.push_str(evaluate(expression, scope).map_err(|problem| match problem {
-            Problem::Syntax => format_error("syntax error"),
-            Problem::Unknown(problem) => {
-                TemplateError::Evaluation { text: text.to_owned(), path: path.to_owned(), column, problem }
-            }
-        })?);
-        rest = &inner[end + 1..];
-    }
-    out.push_str(rest);
-    Ok(out)
+    })
 }
 
-enum Problem {
-    Syntax,
-    Unknown(String),
-}
-
-fn evaluate<'a>(expression: &str, scope: &Scope<'a>) -> Result<&'a str, Problem> {
-    match expression {
-        "name.full" => return Ok(scope.full),
-        "name.prefix" => return Ok(scope.prefix),
-        "name.suffix" => return Ok(scope.suffix),
-        "agent.segment" => return Ok(scope.segment),
-        _ => {}
-    }
-    let word = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-    };
-    if let Some((function, rest)) = expression.split_once('(') {
-        let (function, argument) =
-            (function.trim_end(), rest.strip_suffix(')').ok_or(Problem::Syntax)?.trim());
-        if function != "match" {
-            return Err(if word(function) {
-                Problem::Unknown(format!("unknown function called: {function}"))
-            } else {
-                Problem::Syntax
-            });
+impl Names for Scope<'_> {
+    fn variable(&self, name: &str) -> Option<&str> {
+        match name {
+            "name.full" => Some(self.full),
+            "name.prefix" => Some(self.prefix),
+            "name.suffix" => Some(self.suffix),
+            "agent.segment" => Some(self.segment),
+            _ => None,
         }
-        let argument = argument.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(argument);
-        let number: i64 = argument.parse().map_err(|_| Problem::Syntax)?;
-        let group = usize::try_from(number).ok().and_then(|number| scope.groups.get(number));
-        return Ok(group.copied().unwrap_or_default());
     }
-    if word(expression) {
-        return Err(Problem::Unknown(format!("unknown variable accessed: {expression}")));
+
+    fn group(&self, number: i64) -> &str {
+        let group = usize::try_from(number).ok().and_then(|number| self.groups.get(number));
+        group.copied().unwrap_or_default()
     }
-    Err(Problem::Syntax)
 }
