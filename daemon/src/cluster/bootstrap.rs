@@ -1,7 +1,8 @@
 //! When servers that wait for each other form their first cluster, and with whom.
 //!
-//! Each of them decides alone from what gossip and the others' RPC tell it, and all come to the same list: whoever is
-//! there with the same expectation, has no data, and answers.
+//! Servers that were told no number count too: they wait to be taken in. Of those that were told one, the server with
+//! the lowest id writes the first configuration, so that two views of the members cannot become two clusters; before
+//! that it asks all others whether they have data.
 
 use std::net::SocketAddr;
 
@@ -12,8 +13,13 @@ use super::server_info::ServerInfo;
 pub enum Outlook {
     /// Fewer servers than expected so far.
     Waiting { seen: usize },
-    /// Everybody is there; the servers to ask whether they have data already.
-    Complete(Vec<ServerInfo>),
+    /// Everybody is there.
+    Complete {
+        /// The first configuration, if nobody has data.
+        servers: Vec<ServerInfo>,
+        /// The id of the server that writes it.
+        writer: String,
+    },
     /// It must not happen by itself.
     Conflict(String),
 }
@@ -42,15 +48,16 @@ pub fn look(expect: u32, servers: &[ServerInfo]) -> Outlook {
                 server.name, server.address, server.expect
             ));
         }
-        if server.expect == expect {
-            candidates.push(server.clone());
-        }
+        candidates.push(server.clone());
     }
     if candidates.len() < expect as usize {
         return Outlook::Waiting { seen: candidates.len() };
     }
     candidates.sort_by(|a, b| a.id.cmp(&b.id));
-    Outlook::Complete(candidates)
+    match candidates.iter().find(|server| server.expect == expect) {
+        Some(writer) => Outlook::Complete { writer: writer.id.clone(), servers: candidates },
+        None => Outlook::Waiting { seen: candidates.len() },
+    }
 }
 
 /// What the others said when asked for their cluster's servers: an empty list if they have none.
@@ -107,8 +114,15 @@ mod tests {
         let dead = ServerInfo { alive: false, ..server(3, 3) };
         assert_eq!(look(3, &[server(1, 3), server(2, 3), dead]), Outlook::Waiting { seen: 2 });
         let all = [server(3, 3), server(1, 3), server(2, 3)];
-        let Outlook::Complete(list) = look(3, &all) else { panic!("not complete") };
-        assert_eq!(list.iter().map(|server| server.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+        let Outlook::Complete { servers, writer } = look(3, &all) else { panic!("not complete") };
+        assert_eq!(servers.iter().map(|server| server.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+        assert_eq!(writer, "1");
+    }
+
+    #[test]
+    fn servers_without_a_number_count_but_do_not_write() {
+        let outlook = look(3, &[server(1, 0), server(2, 3), server(3, 0)]);
+        assert!(matches!(&outlook, Outlook::Complete { writer, .. } if writer == "2"), "{outlook:?}");
     }
 
     #[test]

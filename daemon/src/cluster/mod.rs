@@ -1,5 +1,6 @@
 //! The agents around this one: who they are, whom to ask, and what is told to all of them.
 
+pub mod address;
 pub mod bootstrap;
 pub mod census;
 pub mod event;
