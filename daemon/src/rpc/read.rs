@@ -62,11 +62,14 @@ pub enum Evaluated<T> {
 }
 
 /// Blocks until there is an answer. The future holds the request and one registration, not the answer.
+///
+/// `fresh` tells before each look at the state whether it may still answer: a server that waited may lead no more.
 pub async fn block<R: Read>(
     store: &Arc<Store>,
     request: &R,
     options: &ReadOptions,
     authorizer: &Authorizer,
+    fresh: impl Fn() -> Result<(), RpcError>,
 ) -> Result<(ReadMeta, R::Reply), RpcError> {
     let mut first = true;
     let mut deadline = None;
@@ -75,6 +78,7 @@ pub async fn block<R: Read>(
     loop {
         let now_or_wait =
             if expired { ReadOptions { min_index: 0, ..options.clone() } } else { options.clone() };
+        fresh()?;
         match evaluate(store, request, &now_or_wait, authorizer)? {
             Evaluated::Answer { index, reply, filtered } => {
                 let meta = ReadMeta { index, filtered_by_acls: filtered, ..ReadMeta::default() };

@@ -1,18 +1,14 @@
 //! Reads on a server: whose state may answer, and waiting for it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use consul_acl::Authorizer;
-use tokio::time::sleep;
 
 use super::Server;
 use super::metrics::{Present, SERVER};
 use crate::limits::Access;
 use crate::rpc::read::{self, Evaluated, Read};
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
-
-/// Pause between two looks for a leader.
-const LEADER_POLL: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Answers `request` from this server's state, as fresh as `options` ask.
@@ -33,7 +29,8 @@ impl Server {
             }
             Evaluated::NotYet { .. } => {
                 let _waiting = Present::new(&self.blocking);
-                Box::pin(read::block(&self.store, request, options, authorizer)).await?
+                let fresh = || self.check_fresh(options.consistency);
+                Box::pin(read::block(&self.store, request, options, authorizer, fresh)).await?
             }
         };
         meta.known_leader = self.raft.leader().is_some();
@@ -42,34 +39,27 @@ impl Server {
         Ok((meta, reply))
     }
 
-    /// Costs a clock reading where this server may answer at once. What takes longer is boxed, so that thousands of
-    /// waiting reads do not each hold room for it.
+    /// Whether this server may answer at all, and sees every acknowledged write where that is asked for. Costs a clock
+    /// reading unless a quorum must be asked, which is boxed so that thousands of waiting reads hold no room for it.
     async fn ensure_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
         match consistency {
-            Consistency::Default if self.raft.check_lease().is_ok() => Ok(()),
-            Consistency::Stale { .. } if self.raft.leader().is_some() => Ok(()),
-            Consistency::Default | Consistency::Stale { .. } => Box::pin(self.await_leadership()).await,
             Consistency::Consistent => Box::pin(self.confirm_leadership()).await,
+            _ => self.check_fresh(consistency),
         }
     }
 
+    fn check_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
+        let may_answer = match consistency {
+            Consistency::Stale { .. } => self.raft.leader().is_some(),
+            Consistency::Default | Consistency::Consistent => self.raft.check_lease().is_ok(),
+        };
+        if may_answer { Ok(()) } else { Err(RpcError::NoLeader) }
+    }
+
     async fn confirm_leadership(&self) -> Result<(), RpcError> {
-        self.await_leadership().await?;
         let started = Instant::now();
         let confirmed = self.raft.ensure_linearizable().await.map_err(|_| RpcError::NoLeader);
         SERVER.consistent_read.observe_since(started);
         confirmed
-    }
-
-    /// Waits a while for this server to lead, which a new one needs a moment for.
-    async fn await_leadership(&self) -> Result<(), RpcError> {
-        let deadline = Instant::now() + self.hold.0;
-        while self.raft.check_lease().is_err() {
-            if Instant::now() >= deadline {
-                return Err(RpcError::NoLeader);
-            }
-            sleep(LEADER_POLL).await;
-        }
-        Ok(())
     }
 }
