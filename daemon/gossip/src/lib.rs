@@ -11,6 +11,7 @@ pub mod node;
 pub mod queue;
 pub mod swim;
 pub mod time;
+pub mod wire;
 
 pub use delegate::{Delegate, Refusal};
 pub use keyring::{Keyring, KeyringError};

@@ -85,6 +85,8 @@ pub struct Counters {
     pub probes: u64,
     /// Probes without any answer.
     pub probes_failed: u64,
+    /// Probes that only a stream answered: packets do not pass.
+    pub stream_only_answers: u64,
     /// Suspicions that ran out: members that this node declared dead.
     pub suspicions_expired: u64,
     /// Times this node had to contradict what was said of it.
@@ -107,7 +109,6 @@ impl Counters {
         self.dropped.iter().sum()
     }
 
-    #[allow(dead_code)] // called by the receiving side
     pub(crate) fn count_drop(&mut self, from: SocketAddr, reason: DropReason) {
         if let Some(count) = self.dropped.get_mut(reason as usize) {
             *count += 1;

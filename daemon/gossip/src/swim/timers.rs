@@ -21,9 +21,8 @@ pub(super) enum Timer {
     Relay(u32),
     /// A suspicion, by its number, may have run out.
     Suspicion(Arc<str>, u64),
+    /// The time for a stream is up.
     Stream(StreamId),
-    /// Forget what is old.
-    Reap,
 }
 
 #[derive(Debug, Default)]
@@ -42,12 +41,12 @@ impl Timers {
         self.due.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The earliest timer, if it is due, and when it was.
-    pub fn pop_due(&mut self, now: Time) -> Option<(Time, Timer)> {
+    /// The earliest timer, if it is due.
+    pub fn pop_due(&mut self, now: Time) -> Option<Timer> {
         if self.next_deadline()? > now {
             return None;
         }
-        self.due.pop_first().map(|((at, _), timer)| (at, timer))
+        self.due.pop_first().map(|(_, timer)| timer)
     }
 
     /// Puts off everything by `pause`: nothing could be received meanwhile.
