@@ -14,7 +14,7 @@ mod walk;
 pub use de::Deserializer;
 pub use error::{DecodeError, EncodeError};
 pub use ser::{Serializer, encode_into, to_vec, to_vec_unsorted};
-pub use walk::{Length, value_len};
+pub use walk::{Length, Walker, value_len};
 
 use serde::de::Deserialize;
 
