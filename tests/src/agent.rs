@@ -16,7 +16,7 @@ use crate::http::{self, Reply};
 use crate::ports::Ports;
 use crate::shell::Shell;
 use crate::wait::{check, eventually};
-use crate::{Background, binary};
+use crate::{Background, binary, sockets};
 
 /// Lines of the log that a failed test shows.
 const TAIL: usize = 60;
@@ -188,6 +188,12 @@ impl Agent {
 
     pub fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// Closes the connections that earlier requests left open, on both ends.
+    pub async fn hang_up(&mut self) {
+        self.http = http::client();
+        sockets::all_are_closed(self.ports().http).await;
     }
 
     pub async fn try_request(

@@ -45,6 +45,15 @@ pub async fn hang_up(clients: Vec<TcpStream>) {
     .await;
 }
 
+/// Waits until a server has no connection left.
+pub async fn all_are_closed(server: u16) {
+    eventually("no connection is left", async || {
+        let open = held().keys().filter(|(own, _)| *own == server).count();
+        check(open == 0, format!("{open} are open"))
+    })
+    .await;
+}
+
 fn ports(clients: &[TcpStream]) -> Vec<Ports> {
     let port = |address: std::io::Result<std::net::SocketAddr>| address.ok().map(|address| address.port());
     clients

@@ -15,6 +15,7 @@ mod namespaces;
 pub mod options;
 pub mod params;
 pub mod path;
+mod refusal;
 pub mod reply;
 pub mod request;
 mod request_body;

@@ -24,6 +24,7 @@ use super::connections::{Admission, Connections, Refusal, Source};
 use super::failure::Failure;
 use super::params::Params;
 use super::path::{self, Cleaned};
+use super::refusal::{self, Answer, Exchange, Spoken};
 use super::reply::{self, Body, MetaHeaders, Reply};
 use super::request::{Peer, Request};
 use super::request_body::RequestBody;
@@ -133,33 +134,46 @@ impl HttpServer {
     {
         let stop = self.stop.clone();
         let head_max = self.agent.http.load().head_max.max(HEAD_MAX_LEAST);
+        let exchange = Exchange::default();
+        let stream = Spoken::new(stream, exchange.clone());
         let service = service_fn(move |request| {
-            let server = self.clone();
-            async move { Ok::<_, Infallible>(server.respond(request, peer).await) }
+            exchange.begin();
+            let (server, exchange) = (self.clone(), exchange.clone());
+            async move {
+                let response = server.respond(request, peer).await;
+                Ok::<_, Infallible>(response.map(|body| Answer::new(body, exchange)))
+            }
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .title_case_headers(true)
             .header_read_timeout(None)
             .max_buf_size(head_max)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            // An error here is the peer's: it went away or spoke no HTTP, and hyper has answered what can be answered.
-            _ = connection.as_mut() => return,
-            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            // An error here is the peer's: it went away or spoke no HTTP, and was told so if it can be told.
+            ended = &mut connection => {
+                if ended.is_err_and(|error| error.is_parse_version_h2()) {
+                    say(connection.into_parts().io.into_inner().into_inner(), refusal::text(refusal::UNSUPPORTED_VERSION)).await;
+                }
+                return;
+            }
+            () = stop.cancelled() => Pin::new(&mut connection).graceful_shutdown(),
         }
         let _ = tokio::time::timeout(DRAIN, connection).await;
     }
 
     async fn respond(&self, request: http::Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        if let Some(problem) = refusal::host_problem(parts.version, &parts.headers) {
+            return bad_request(problem);
+        }
         let body = RequestBody::new(body);
         let settings = self.agent.http.load();
         let path = match path::clean(parts.uri.path(), settings.allow_unprintable) {
             Cleaned::Path(path) => path,
             Cleaned::Redirect(to) => return redirect(&parts.method, &with_query(to, &parts.uri)),
             Cleaned::Unprintable => return bare(StatusCode::BAD_REQUEST),
-            Cleaned::BadEscape => return bad_escape(),
+            Cleaned::BadEscape => return bad_request("400 Bad Request"),
         };
         if !path.starts_with(b"/v1/")
             && let Some(response) = super::ui::respond(&parts.method, &path)
@@ -304,8 +318,8 @@ fn bare(status: StatusCode) -> Response<Body> {
     Reply::status(status).into_response()
 }
 
-fn bad_escape() -> Response<Body> {
-    Reply::text(StatusCode::BAD_REQUEST, "400 Bad Request").with_header("connection", "close").into_response()
+fn bad_request(reason: &'static str) -> Response<Body> {
+    Reply::text(StatusCode::BAD_REQUEST, reason).with_header("connection", "close").into_response()
 }
 
 fn with_query(path: String, uri: &Uri) -> String {
@@ -332,7 +346,7 @@ pub(super) fn redirect(method: &Method, to: &str) -> Response<Body> {
 }
 
 /// Tells a client that there is no room, then closes.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: Refusal) {
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) {
     let text = match refusal {
         Refusal::TooManyFromSource => TOO_MANY_FROM_SOURCE,
         Refusal::TooManyInAll => TOO_MANY_IN_ALL,
@@ -342,8 +356,13 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: Re
          Retry-After: 1\r\nConnection: close\r\n\r\n{text}",
         text.len()
     );
+    say(stream, answer.into_bytes()).await;
+}
+
+/// Sends the last words on a connection, if the client takes them at once.
+async fn say<S: AsyncWrite + Unpin>(mut stream: S, answer: Vec<u8>) {
     let _ = tokio::time::timeout(Duration::from_secs(1), async {
-        stream.write_all(answer.as_bytes()).await?;
+        stream.write_all(&answer).await?;
         stream.shutdown().await
     })
     .await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use consul_tests::wait::{check, within};
-use consul_tests::{Agent, Setup, process, raw, sockets};
+use consul_tests::{Agent, SOON, Setup, process, raw, sockets};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,25 +24,18 @@ async fn idle_connection(port: u16) -> TcpStream {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_too_many_is_told_to_come_back() {
     const LIMIT: usize = 20;
-    let agent = Setup::dev("n1")
+    let mut agent = Setup::dev("n1")
         .config(|config| config["limits"] = json!({"http_max_conns_per_client": LIMIT}))
         .start()
         .await;
+    agent.hang_up().await;
     let port = agent.ports().http;
-    // The client that waited for the agent may still hold a connection.
     let mut idle = Vec::new();
-    for _ in 0..LIMIT - 1 {
+    for _ in 0..LIMIT {
         idle.push(idle_connection(port).await);
     }
-    let mut refusal = String::new();
-    for _ in 0..2 {
-        let mut stream = raw::connect(port).await;
-        let _ = stream.write_all(KEPT).await;
-        let mut answer = vec![0; 4096];
-        let count = stream.read(&mut answer).await.unwrap_or(0);
-        refusal = String::from_utf8_lossy(&answer[..count]).into_owned();
-        idle.push(stream);
-    }
+    let (refusal, _) = raw::read_to_end(&mut raw::connect(port).await, SOON).await;
+    let refusal = String::from_utf8_lossy(&refusal);
     assert!(refusal.starts_with("HTTP/1.1 429 "), "the connection past the limit got {refusal:?}");
     assert!(refusal.to_lowercase().contains("\r\nretry-after: "), "{refusal}");
     assert!(refusal.contains("too many concurrent connections"), "{refusal}");
