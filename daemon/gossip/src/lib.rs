@@ -4,11 +4,14 @@
 //! streams, the time and a generator come in as arguments, and what to send comes out. A [`Member`] couples it with
 //! a [`Delegate`], which says what the layer above has to tell and wants to hear.
 
+pub mod coordinate;
 pub mod delegate;
 pub mod keyring;
+pub mod lamport;
 pub mod member;
 pub mod node;
 pub mod queue;
+pub mod serf;
 pub mod swim;
 pub mod time;
 pub mod wire;

@@ -227,6 +227,11 @@ impl Swim {
         self.leaving
     }
 
+    /// Whether [`Swim::leave`] was called and the farewell went out as often as it is to.
+    pub fn has_left(&self) -> bool {
+        self.leaving && self.farewell.is_none_or(|farewell| !self.queue.contains(farewell))
+    }
+
     /// Exchanges members with whoever is at `addr`; the result follows as [`Output::JoinDone`].
     pub fn join(&mut self, now: Time, addr: SocketAddr) -> JoinId {
         let join = JoinId(self.next_join);
