@@ -105,6 +105,7 @@ mod tests {
             kin: true,
             build: "1.22.0".into(),
             alive: true,
+            left: false,
         }
     }
 

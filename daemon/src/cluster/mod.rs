@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod census;
 pub mod event;
 pub mod keyring_file;
+pub mod quorum;
 pub mod router;
 pub mod server_info;
 pub mod vetting;

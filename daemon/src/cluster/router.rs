@@ -4,6 +4,7 @@
 //! asks another. Servers that come in are put at a random place, so that a fleet of agents spreads over them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -72,11 +73,11 @@ impl Router {
         })
     }
 
-    /// This one did not answer: others come first from now on.
-    pub fn failed(&self, server: &ServerInfo) {
+    /// The server with this address did not answer: others come first from now on.
+    pub fn failed(&self, datacenter: &str, address: SocketAddr) {
         let mut rotations = self.rotations.lock();
-        let Some(rotation) = rotations.get_mut(&server.datacenter) else { return };
-        let at = rotation.servers.iter().position(|known| known.address == server.address);
+        let Some(rotation) = rotations.get_mut(datacenter) else { return };
+        let at = rotation.servers.iter().position(|known| known.address == address);
         if let Some(at) = at.filter(|at| at + 1 < rotation.servers.len()) {
             let failed = rotation.servers.remove(at);
             rotation.servers.push(failed);
@@ -95,10 +96,14 @@ impl Router {
         self.rotations.lock().get(datacenter).map_or_else(Vec::new, |rotation| rotation.servers.clone())
     }
 
-    /// The known server with this address, alive or not.
-    pub fn find(&self, datacenter: &str, address: &str) -> Option<Arc<ServerInfo>> {
-        let address = address.parse().ok()?;
-        self.servers(datacenter).into_iter().find(|server| server.address == address)
+    /// The live server of our own datacenter with this address.
+    pub fn find_local(&self, address: SocketAddr) -> Option<Arc<ServerInfo>> {
+        self.servers(&self.datacenter).into_iter().find(|server| server.address == address)
+    }
+
+    /// Our own datacenter.
+    pub fn datacenter(&self) -> &str {
+        &self.datacenter
     }
 
     /// Names of all known datacenters, our own among them, in the order of the alphabet.
@@ -150,6 +155,7 @@ mod tests {
             kin: true,
             build: "1.22.0".into(),
             alive,
+            left: false,
         }
     }
 
@@ -158,10 +164,10 @@ mod tests {
         let router = Router::new("dc1");
         router.set_local((1..=3).map(|number| server("dc1", number, true)));
         let first = router.next("dc1").unwrap();
-        router.failed(&first);
+        router.failed("dc1", first.address);
         let second = router.next("dc1").unwrap();
         assert_ne!(first, second);
-        router.failed(&second);
+        router.failed("dc1", second.address);
         router.set_local((1..=3).map(|number| server("dc1", number, true)));
         let order = router.servers("dc1");
         assert_eq!(order[1..], [first, second], "the order of those who stay is kept");
@@ -171,7 +177,7 @@ mod tests {
     fn the_only_server_is_asked_again() {
         let router = Router::new("dc1");
         router.set_local([server("dc1", 1, true)]);
-        router.failed(&router.next("dc1").unwrap());
+        router.failed("dc1", router.next("dc1").unwrap().address);
         assert_eq!(router.next("dc1").unwrap().name, "s1");
     }
 

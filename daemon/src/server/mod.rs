@@ -5,6 +5,7 @@ pub mod machine;
 pub mod metrics;
 mod read;
 pub mod rejoin;
+pub mod transport;
 pub mod watchdog;
 mod write;
 
