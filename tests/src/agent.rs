@@ -1,6 +1,7 @@
 //! One agent process.
 
 use std::fs::{self, OpenOptions};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 use crate::cli::{self, Output};
 use crate::dig::Dig;
 use crate::http::{self, Reply};
+use crate::place::Place;
 use crate::ports::Ports;
 use crate::shell::Shell;
 use crate::wait::{check, eventually};
@@ -24,6 +26,7 @@ const TAIL: usize = 60;
 /// How an agent is to be started.
 pub struct Setup {
     name: String,
+    place: Place,
     dev: bool,
     ports: Ports,
     config: Value,
@@ -35,9 +38,13 @@ pub struct Setup {
 impl Setup {
     /// `-dev`: everything in memory, ready at once.
     pub fn dev(name: &str) -> Self {
-        let ports = Ports::free();
+        Self::new(name, Place::here(), Ports::free())
+    }
+
+    fn new(name: &str, place: Place, ports: Ports) -> Self {
+        let address = place.address;
         let config = json!({
-            "node_name": name, "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "log_level": "DEBUG",
+            "node_name": name, "bind_addr": address, "client_addr": address, "log_level": "DEBUG",
             "disable_update_check": true,
             "ports": {
                 "http": ports.http, "dns": ports.dns, "server": ports.server,
@@ -45,7 +52,7 @@ impl Setup {
             },
         });
         let (files, args, env) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name: name.to_owned(), dev: true, ports, config, files, args, env }
+        Self { name: name.to_owned(), place, dev: true, ports, config, files, args, env }
     }
 
     /// Neither `-dev` nor a data directory: what the agent is comes from arguments and files.
@@ -64,6 +71,14 @@ impl Setup {
             // The times of production elections are for several servers on a slow network.
             config["performance"] = json!({"raft_multiplier": 1});
         })
+    }
+
+    /// An agent in a place of its own, on the ports that every document names. What it is beyond that comes from
+    /// arguments and files.
+    pub fn in_place(name: &str, place: Place) -> Self {
+        let mut setup = Self::new(name, place, Ports::standard());
+        setup.dev = false;
+        setup
     }
 
     /// Changes the configuration that is written for the agent.
@@ -93,6 +108,10 @@ impl Setup {
         self.ports
     }
 
+    pub fn address(&self) -> Ipv4Addr {
+        self.place.address
+    }
+
     /// Starts the process and waits until it serves.
     pub async fn start(self) -> Agent {
         let mut agent = self.launch();
@@ -118,7 +137,7 @@ fn spawn(setup: &Setup, dir: &Path) -> Child {
     let log =
         OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("the directory is ours");
     let errors = log.try_clone().expect("a file can be shared");
-    let mut command = Command::new(binary::consul());
+    let mut command = setup.place.command(binary::consul());
     command.arg("agent");
     if setup.dev {
         command.arg("-dev");
@@ -146,6 +165,10 @@ impl Agent {
         self.setup.ports
     }
 
+    pub fn address(&self) -> Ipv4Addr {
+        self.setup.place.address
+    }
+
     /// The agent's directory: `conf/`, `data/` and `log` lie in it.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -156,7 +179,7 @@ impl Agent {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.ports().http)
+        format!("http://{}:{}{path}", self.address(), self.ports().http)
     }
 
     /// Ready: it answers, knows a leader, and its own node stands in the catalog: with the addresses that the node
@@ -248,9 +271,9 @@ impl Agent {
 
     /// A command line of this binary for this agent.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary::consul());
+        let mut command = self.setup.place.command(binary::consul());
         command.args(args).current_dir(self.dir()).env("NO_COLOR", "1");
-        command.env("CONSUL_HTTP_ADDR", format!("127.0.0.1:{}", self.ports().http));
+        command.env("CONSUL_HTTP_ADDR", format!("{}:{}", self.address(), self.ports().http));
         command
     }
 
@@ -264,12 +287,12 @@ impl Agent {
 
     /// Runs command lines as documents print them, in this agent's directory.
     pub fn shell(&self) -> Shell {
-        Shell::new(self.dir(), self.ports())
+        Shell::new(self.dir(), self.ports()).in_place(self.setup.place.clone())
     }
 
-    /// `dig @127.0.0.1 -p <dns port> <question>`
+    /// `dig @<address> -p <dns port> <question>`
     pub async fn dig(&self, question: &str) -> Dig {
-        self.shell().dig(&format!("dig @127.0.0.1 -p 8600 {question}")).await
+        self.shell().dig(&format!("dig @{} -p 8600 {question}", self.address())).await
     }
 
     // -- configuration files and log --

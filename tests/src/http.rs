@@ -50,11 +50,16 @@ impl Reply {
 
 /// A client for one agent. Follows no redirect and knows no certificates: it only speaks to the loopback.
 pub fn client() -> reqwest::Client {
+    client_with_limit(Duration::from_secs(90))
+}
+
+/// A client that waits no longer than `limit` for an answer.
+pub fn client_with_limit(limit: Duration) -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .tls_built_in_root_certs(false)
         .no_proxy()
-        .timeout(Duration::from_secs(90))
+        .timeout(limit)
         .build()
         .expect("these settings are valid")
 }

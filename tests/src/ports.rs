@@ -34,6 +34,11 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// What an agent uses if nobody says otherwise.
+    pub fn standard() -> Self {
+        Self { http: 8500, dns: 8600, server: 8300, serf_lan: 8301, serf_wan: 8302 }
+    }
+
     pub fn free() -> Self {
         Self { http: free(), dns: free(), server: free(), serf_lan: free(), serf_wan: free() }
     }

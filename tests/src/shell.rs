@@ -12,12 +12,14 @@ use std::process::Command;
 use crate::binary;
 use crate::cli::{self, Output};
 use crate::dig::Dig;
+use crate::place::Place;
 use crate::ports::Ports;
 
 /// A working directory and a search path.
 #[derive(Clone, Debug)]
 pub struct Shell {
     dir: PathBuf,
+    place: Place,
     ports: Ports,
     /// What documents call a path, and where it is here.
     paths: Vec<(String, String)>,
@@ -35,7 +37,13 @@ impl Shell {
                 .expect("the directory is ours");
             fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).expect("the file is ours");
         }
-        Self { dir: dir.to_owned(), ports, paths: Vec::new() }
+        Self { dir: dir.to_owned(), place: Place::here(), ports, paths: Vec::new() }
+    }
+
+    /// Where the commands run.
+    pub fn in_place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
     }
 
     /// Maps a path that documents name to one below the working directory.
@@ -64,11 +72,13 @@ impl Shell {
 
     /// A command that runs the adapted text in `sh`.
     pub fn command(&self, printed: &str) -> Command {
-        let mut command = Command::new("sh");
+        let mut command = self.place.command("sh");
         command.arg("-c").arg(self.adapt(printed)).current_dir(&self.dir);
         let search = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{search}:/usr/sbin", self.dir.join("bin").display()));
-        command.env("CONSUL_HTTP_ADDR", format!("127.0.0.1:{}", self.ports.http)).env("NO_COLOR", "1");
+        command
+            .env("CONSUL_HTTP_ADDR", format!("{}:{}", self.place.address, self.ports.http))
+            .env("NO_COLOR", "1");
         command
     }
 

@@ -1,6 +1,7 @@
 //! End-to-end tests of the `consul` binary on one machine.
 
 mod clients;
+mod cluster;
 mod durability;
 mod faults;
 mod garbage;

@@ -1,0 +1,139 @@
+//! Clusters form, lose members and get them back.
+
+use consul_tests::cluster::{self, Cluster, Network, Plan, Role};
+use consul_tests::wait::check;
+use consul_tests::{Reply, eventually};
+
+#[tokio::test]
+async fn servers_and_a_client_on_one_machine_form_a_cluster() {
+    if !cluster::can_form() {
+        return;
+    }
+    let cluster = Cluster::on_loopback(Plan::servers(3).clients(1));
+    let leader = cluster.converged().await;
+    assert!(leader < 3, "a client leads");
+    cluster.agent(3).put("/v1/kv/through-the-client", "x").await.ok();
+    for number in 0..cluster.len() {
+        let reply = cluster.agent(number).get("/v1/kv/through-the-client?raw&consistent").await.ok();
+        assert_eq!(reply.text(), "x");
+    }
+}
+
+#[test]
+fn killed_leader_is_replaced_and_comes_back_as_a_follower() {
+    if !cluster::can_form() {
+        return;
+    }
+    Network::run(async |network| {
+        let mut cluster = Plan::servers(3).on(&network);
+        let first = cluster.converged().await;
+        cluster.agent(first).put("/v1/kv/before", "x").await.ok();
+        cluster.kill(first);
+        let second = cluster.leader().await;
+        assert_ne!(second, first);
+        assert_eq!(cluster.agent(second).get("/v1/kv/before?raw").await.ok().text(), "x");
+        cluster.agent(second).put("/v1/kv/meanwhile", "x").await.ok();
+        cluster.relaunch(first);
+        cluster.converged().await;
+        let reply =
+            cluster.agent(first).until("/v1/kv/meanwhile?raw&stale", |reply| reply.status == 200).await;
+        assert_eq!(reply.text(), "x");
+    });
+}
+
+#[test]
+fn leader_without_quorum_answers_nothing_that_could_be_old() {
+    if !cluster::can_form() {
+        return;
+    }
+    Network::run(async |network| {
+        let cluster = Plan::servers(3).on(&network);
+        let old = cluster.converged().await;
+        cluster.agent(old).put("/v1/kv/key", "old").await.ok();
+        cluster.isolate(&[old]);
+        let others: Vec<usize> = (0..3).filter(|&server| server != old).collect();
+        let new = cluster.leader_among(&others).await;
+        eventually("the majority writes", async || {
+            let reply = cluster.agent(new).put("/v1/kv/key", "new").await;
+            check(reply.status == 200, reply.text())
+        })
+        .await;
+        for mode in ["raw", "raw&consistent"] {
+            let reply = cluster.agent(old).get(&format!("/v1/kv/key?{mode}")).await;
+            assert_eq!(reply.status, 500, "{mode}: {}", reply.text());
+        }
+        assert_eq!(cluster.agent(old).get("/v1/kv/key?raw&stale").await.ok().text(), "old");
+        cluster.heal();
+        cluster.converged().await;
+        assert_eq!(cluster.agent(old).get("/v1/kv/key?raw").await.ok().text(), "new");
+    });
+}
+
+#[test]
+fn data_survives_kill_of_all_servers() {
+    if !cluster::can_form() {
+        return;
+    }
+    Network::run(async |network| {
+        let mut cluster = Plan::servers(3).on(&network);
+        let leader = cluster.converged().await;
+        for number in 0..20 {
+            cluster.agent(leader).put(&format!("/v1/kv/key/{number}"), number.to_string()).await.ok();
+        }
+        for server in 0..3 {
+            cluster.kill(server);
+        }
+        for server in 0..3 {
+            cluster.relaunch(server);
+        }
+        let leader = cluster.converged().await;
+        let keys = cluster.agent(leader).get("/v1/kv/key/?keys&consistent").await.ok().json();
+        assert_eq!(keys.as_array().map(Vec::len), Some(20), "{keys}");
+    });
+}
+
+#[test]
+fn member_that_fails_is_noticed_and_one_that_leaves_is_forgotten() {
+    if !cluster::can_form() {
+        return;
+    }
+    Network::run(async |network| {
+        let mut cluster = Plan::servers(3).clients(2).on(&network);
+        let leader = cluster.converged().await;
+        cluster.kill(3);
+        let path = "/v1/health/node/c1";
+        let reply = cluster.agent(leader).until(path, |reply| reply.json()[0]["Status"] == "critical").await;
+        assert_eq!(reply.json()[0]["CheckID"], "serfHealth");
+        // Clients leave when they are told to end.
+        cluster.terminate(4).await;
+        cluster
+            .agent(leader)
+            .until("/v1/catalog/node/c2", |reply| reply.text().trim() == "null" || reply.status == 404)
+            .await;
+        cluster.relaunch(3);
+        cluster.agent(leader).until(path, |reply| reply.json()[0]["Status"] == "passing").await;
+    });
+}
+
+#[test]
+fn datacenters_answer_for_each_other() {
+    if !cluster::can_form() {
+        return;
+    }
+    Network::run(async |network| {
+        let plan =
+            Plan::servers(3).datacenter("dc2", "t", 1, Role::Server).datacenter("dc2", "d", 1, Role::Client);
+        let cluster = plan.on(&network);
+        cluster.converged().await;
+        cluster.converged_in("dc2").await;
+        // The nearest comes first, so the order is not the same everywhere.
+        let both = |reply: &Reply| reply.text().contains("\"dc1\"") && reply.text().contains("\"dc2\"");
+        for number in 0..cluster.len() {
+            cluster.agent(number).until("/v1/catalog/datacenters", both).await;
+        }
+        cluster.agent(0).put("/v1/kv/far?dc=dc2", "x").await.ok();
+        assert_eq!(cluster.agent(4).get("/v1/kv/far?raw").await.ok().text(), "x");
+        assert_eq!(cluster.agent(0).get("/v1/kv/far").await.status, 404);
+        assert_eq!(cluster.agent(4).get("/v1/kv/far?dc=dc1").await.status, 404);
+    });
+}

@@ -1,0 +1,4 @@
+//! Several agents: how they find each other, what they survive, and what clients see meanwhile.
+
+mod formation;
+mod linearizable;
