@@ -8,6 +8,7 @@ pub mod keyring_file;
 pub mod quorum;
 pub mod router;
 pub mod server_info;
+pub mod tuning;
 pub mod vetting;
 
 pub use router::{NoRoute, Router};
