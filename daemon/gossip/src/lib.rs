@@ -2,7 +2,8 @@
 //!
 //! [`swim`] is the protocol as a state machine without socket, clock or randomness of its own: packets, bytes of
 //! streams, the time and a generator come in as arguments, and what to send comes out. A [`Member`] couples it with
-//! a [`Delegate`], which says what the layer above has to tell and wants to hear.
+//! a [`Delegate`], which says what the layer above has to tell and wants to hear. [`shell`] runs a member on tokio;
+//! a simulation runs thousands of them in one thread.
 
 pub mod coordinate;
 pub mod delegate;
@@ -12,6 +13,7 @@ pub mod member;
 pub mod node;
 pub mod queue;
 pub mod serf;
+pub mod shell;
 pub mod swim;
 pub mod time;
 pub mod wire;
