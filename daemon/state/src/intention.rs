@@ -103,7 +103,8 @@ pub fn validate(intention: &mut Intention) -> Result<(), ApplyError> {
     if problems.is_empty() { Ok(()) } else { Err(ApplyError::several(&problems)) }
 }
 
-fn describe(intention: &Intention) -> String {
+/// One line about an intention.
+pub fn describe(intention: &Intention) -> String {
     format!(
         "{} {}/{} => {}/{} (ID: {}, Precedence: {})",
         intention.action.to_uppercase(),

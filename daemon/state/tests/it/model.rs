@@ -1,14 +1,19 @@
 //! Random command sequences against a naive model: plain maps, every index computed by walking everything.
 
+mod others;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use consul_api::types::duration::Nanoseconds;
 use consul_api::types::kv::KvVerb;
 use consul_api::types::session::Session;
+use consul_api::types::txn::{TxnKvOp, TxnOp};
 use consul_state::command::KvCommand;
+use consul_state::txn::TxnCommand;
 use consul_state::{Command, Lookup, Outcome, Reply, Store, Table, Version, WatchSet};
 use proptest::prelude::*;
 
+use self::others::Others;
 use crate::support::{check, node, service, session, uuid};
 
 const KEYS: [&str; 7] = ["a", "a/", "a/b", "a/b/c", "a/d", "ab", "b"];
@@ -27,6 +32,8 @@ enum Step {
         stale: bool,
         session: usize,
     },
+    /// Verb, key, value, whether the index is wrong, and session of each operation.
+    Txn(Vec<KvStep>),
     Reap {
         back: u64,
     },
@@ -50,7 +57,10 @@ enum Step {
         service: Option<usize>,
         check: Option<usize>,
     },
+    Other(others::Step),
 }
+
+type KvStep = (KvVerb, usize, u8, bool, usize);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let verbs = vec![
@@ -62,8 +72,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         KvVerb::DeleteCas,
         KvVerb::DeleteTree,
     ];
-    let kv = (prop::sample::select(verbs), 0..KEYS.len(), 0u8..3, any::<bool>(), 0usize..3)
-        .prop_map(|(verb, key, value, stale, session)| Step::Kv { verb, key, value, stale, session });
+    let kv = (prop::sample::select(verbs), 0..KEYS.len(), 0u8..3, any::<bool>(), 0usize..3);
+    // Mostly operations that succeed, or hardly any transaction would.
+    let easy = (0..KEYS.len(), 0u8..3).prop_map(|(key, value)| (KvVerb::Set, key, value, false, 0));
+    let txn = prop::collection::vec(prop_oneof![3 => easy, 1 => kv.clone()], 1..6).prop_map(Step::Txn);
+    let kv = kv.prop_map(|(verb, key, value, stale, session)| Step::Kv { verb, key, value, stale, session });
     let create = (0usize..3, 0..NODES.len(), prop::option::of(0..CHECKS.len()), any::<bool>())
         .prop_map(|(number, node, check, delete)| Step::CreateSession { number, node, check, delete });
     let on_node = (0..IDS.len(), 0..SERVICES.len(), 0u8..2);
@@ -74,11 +87,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         .prop_map(|(node, service, check)| Step::Deregister { node, service, check });
     let step = prop_oneof![
         8 => kv,
+        3 => txn,
         1 => (0u64..10).prop_map(|back| Step::Reap { back }),
         2 => create,
         1 => (0usize..3).prop_map(|number| Step::DestroySession { number }),
         5 => register,
         2 => deregister,
+        8 => others::steps().prop_map(Step::Other),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -112,6 +127,7 @@ struct Model {
     nodes: BTreeMap<usize, ModelNode>,
     tables: BTreeMap<Table, u64>,
     services: BTreeMap<usize, u64>,
+    others: Others,
 }
 
 impl Model {
@@ -193,6 +209,7 @@ impl Model {
         for number in over {
             let (_, _, delete) = self.sessions.remove(&number).expect("just listed");
             self.touch(Table::Sessions);
+            self.others.session_ended(number, self.index);
             let held: Vec<String> = self
                 .kv
                 .iter()
@@ -316,6 +333,7 @@ impl Model {
         entry.checks.keys().for_each(|id| self.drop_check(node, *id));
         self.end_sessions(|_, session| session.0 == node);
         self.nodes.remove(&node);
+        self.others.node_gone(node, self.index);
         self.touch(Table::Nodes);
     }
 }
@@ -340,6 +358,30 @@ fn step(model: &mut Model, store: &Store, step: &Step) {
                 _ => None,
             };
             assert_eq!(happened, expected);
+        }
+        Step::Txn(steps) => {
+            let mut after = model.clone();
+            let mut ops = Vec::new();
+            let mut happens = true;
+            for (verb, key, value, stale, session) in steps {
+                let index = after.kv.get(KEYS[*key]).map_or(0, |entry| entry.modified) + u64::from(*stale);
+                ops.push(kv_op(*verb, KEYS[*key], *value, index, *session));
+                happens &= after.write(*verb, KEYS[*key], *value, index, *session) == Some(true);
+            }
+            let command = TxnCommand { ops, lock_delayed: Vec::new() };
+            let Ok(Reply::Txn(response)) = send(Command::Txn(command)).reply else { panic!("no response") };
+            assert_eq!(response.errors.is_none(), happens, "{:?}", response.errors);
+            if happens {
+                *model = after;
+            }
+        }
+        Step::Other(other) => {
+            let sessions = model.sessions.keys().copied().collect();
+            let nodes = model.nodes.keys().copied().collect();
+            let (expected, command) = model.others.step(other, model.index, &sessions, &nodes);
+            let reply = send(command).reply;
+            let happened = !matches!(reply, Err(_) | Ok(Reply::Applied(false)));
+            assert_eq!(happened, expected, "{reply:?}");
         }
         Step::Reap { back } => {
             let index = model.index.saturating_sub(*back);
@@ -397,6 +439,18 @@ fn step(model: &mut Model, store: &Store, step: &Step) {
             send(Command::Deregister(request));
         }
     }
+}
+
+fn kv_op(verb: KvVerb, key: &str, value: u8, index: u64, session: usize) -> TxnOp {
+    let kv = TxnKvOp {
+        verb: verb.as_str().to_owned(),
+        key: key.into(),
+        value: vec![value].into(),
+        index,
+        session: uuid(session as u32),
+        ..TxnKvOp::default()
+    };
+    TxnOp { kv: Some(kv), ..TxnOp::default() }
 }
 
 fn compare_kv(model: &Model, version: &Version) {
@@ -474,6 +528,7 @@ proptest! {
             prop_assert_eq!(version.index(), model.index);
             compare_kv(&model, &version);
             compare_catalog(&model, &version);
+            model.others.compare(&version);
         }
         let mut bytes = Vec::new();
         Store::write_snapshot(&store.version(), &mut bytes).unwrap();
@@ -481,5 +536,6 @@ proptest! {
         copy.recover(Store::read_snapshot(&mut &bytes[..]).unwrap());
         compare_kv(&model, &copy.version());
         compare_catalog(&model, &copy.version());
+        model.others.compare(&copy.version());
     }
 }
