@@ -18,7 +18,8 @@ use consul_state::{Version, WatchSet};
 use consul_telemetry::metrics::{self, Counter, Sample};
 
 use crate::agent::Agent;
-use crate::rpc::catalog::has_tags;
+use crate::rpc::catalog::{ServiceInstances, has_tags};
+use crate::rpc::gateway::ExposingGateways;
 use crate::rpc::query::{QueryExecute, QuerySource};
 use crate::rpc::read::Read;
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
@@ -79,8 +80,14 @@ impl Backend for DnsBackend {
         let lookup = match ask.view {
             ServiceView::Plain => Lookup::Service,
             ServiceView::Connect => Lookup::Connect,
-            // Nothing links gateways to services here, so no gateway exposes any.
-            ServiceView::Ingress => return Ok(Reply::fresh(Arc::default())),
+            ServiceView::Ingress => {
+                let tags = ask.tag.map(str::to_owned).into_iter().collect();
+                let instances = ServiceInstances { tags, ..ServiceInstances::named(ask.service) };
+                let (meta, rows) =
+                    self.ask(&ExposingGateways { instances }, ask.datacenter, ask.read).await?;
+                let value: Vec<_> = rows.iter().map(dns_instance).collect();
+                return Ok(Reply { value: value.into(), last_contact: meta.last_contact });
+            }
         };
         let request = DnsInstances { service: ask.service, tag: ask.tag, lookup };
         let (meta, rows) = self.ask(&request, ask.datacenter, ask.read).await?;

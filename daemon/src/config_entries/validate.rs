@@ -169,13 +169,19 @@ fn ingress(fields: &Map<String, Value>) -> Result<(), String> {
                 "protocol must be 'tcp', 'http', 'http2', or 'grpc'. '{protocol}' is an unsupported protocol"
             ));
         }
+        let is_tcp = matches!(protocol, "" | "tcp");
+        if is_tcp && items(listener, "Services").any(|service| text(service, "Name") == "*") {
+            return Err(format!(
+                "Wildcard service name is only valid for protocol = 'http' (listener on port {port})"
+            ));
+        }
         let services = items(listener, "Services").count();
         if services == 0 {
             return Err(format!("No service declared for listener with port {port}"));
         }
-        if services > 1 && matches!(protocol, "" | "tcp") {
+        if services > 1 && is_tcp {
             return Err(format!(
-                "Multiple services per listener are only supported for protocol 'http' (listener on port {port})"
+                "Multiple services per listener are only supported for protocol = 'http' (listener on port {port})"
             ));
         }
     }

@@ -71,6 +71,25 @@ impl Read for IntentionList {
     }
 }
 
+/// The intentions that guard a service, for whoever runs it: the most specific first.
+pub struct GuardsOf {
+    pub service: String,
+}
+
+impl Read for GuardsOf {
+    type Reply = Vec<Arc<Intention>>;
+
+    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
+        let (index, intentions) = version.intentions_matching(Side::Destination, &self.service, seen);
+        Ok((index, intentions.into_iter().cloned().collect()))
+    }
+
+    fn restrict(&self, authorizer: &Authorizer, _: &mut Self::Reply) -> Result<bool, RpcError> {
+        require(authorizer.allows(Resource::Service(&self.service), Access::Write))?;
+        Ok(false)
+    }
+}
+
 /// A change of the intentions; the answer is the id.
 pub enum IntentionWrite {
     Create(Intention),

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod config_entry;
 pub mod coordinate;
 mod error;
+pub mod gateway;
 pub mod health;
 pub mod intention;
 pub mod internal;

@@ -5,6 +5,7 @@ mod cluster;
 mod durability;
 mod faults;
 mod garbage;
+mod gateways;
 mod operations;
 mod overload;
 mod resolvers;

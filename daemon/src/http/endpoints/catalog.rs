@@ -24,6 +24,7 @@ use crate::http::view::{FlatView, ServiceView};
 use crate::rpc::catalog::{
     Deregister, NodeList, NodeServicesOf, NodeWithServices, Register, ServiceInstances, ServiceNames,
 };
+use crate::rpc::gateway::GatewayServices;
 use crate::rpc::{ReadOptions, WriteOptions};
 
 const GET: &[Method] = &[Method::GET];
@@ -160,12 +161,13 @@ fn keep(found: &mut NodeWithServices, filter: &Filter) {
     found.services.retain(|_, service| filter.matches(service));
 }
 
-/// No gateway is linked to services here, because nothing interprets gateway configuration; the list is empty.
 async fn gateway_services(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    selection::required(&request, "Missing gateway name")?;
+    let gateway = selection::required(&request, "Missing gateway name")?;
     let options = options::read_options(&request, agent.wait_limits())?;
-    let (meta, _) = agent.read(&ServiceNames::default(), &options).await?;
-    Ok(Reply::json(&request, &None::<()>)?.with_meta(&meta, HEADERS))
+    let (meta, links) = agent.read(&GatewayServices { gateway }, &options).await?;
+    // No service at all has always been shown as null.
+    let shown = (!links.is_empty()).then_some(links);
+    Ok(Reply::json(&request, &shown)?.with_meta(&meta, HEADERS))
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use consul_api::types::intention::Intention;
 use consul_state::intention::Side;
 use http::{Method, StatusCode};
 
+use super::authorize::first_for;
 use crate::agent::Agent;
 use crate::handler;
 use crate::http::decode;
@@ -159,11 +160,7 @@ async fn check(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::consistency_options(&request)?;
     let read = IntentionList::Matching { side: Side::Destination, name: destination };
     let (_, intentions) = agent.read(&read, &options).await?;
-    let applies = |intention: &&Arc<Intention>| {
-        intention.source_name == consul_state::intention::WILDCARD
-            || intention.source_name.eq_ignore_ascii_case(&source)
-    };
-    let allowed = match intentions.iter().find(applies) {
+    let allowed = match first_for(&intentions, &source) {
         Some(intention) => intention.action == "allow",
         None => agent.http.load().default_policy == "allow",
     };

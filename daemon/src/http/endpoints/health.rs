@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use consul_filter::{HealthRow, Schema};
-use consul_state::catalog::Lookup;
+use consul_filter::{Filter, HealthRow, Schema};
+use consul_state::catalog::{Instance, Lookup};
 use http::Method;
 
 use super::selection;
@@ -16,7 +16,9 @@ use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::http::view::{ChecksView, InstanceView};
-use crate::rpc::catalog::{HealthWanted, ServiceInstances, ServiceNames};
+use crate::rpc::ReadMeta;
+use crate::rpc::catalog::{HealthWanted, ServiceInstances};
+use crate::rpc::gateway::ExposingGateways;
 use crate::rpc::health::{CheckList, ChecksOf};
 
 const GET: &[Method] = &[Method::GET];
@@ -66,31 +68,41 @@ async fn connect(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
     instances(agent, request, Lookup::Connect).await
 }
 
-/// Gateways that expose a service. Nothing links the two here, because gateway configuration is stored and not acted
-/// upon; so there is none, and the list says since when.
+/// The gateways through which a service is reached from outside.
 async fn ingress(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
-    selection::required(&request, "Missing service name")?;
-    wanted(&request)?;
-    selection::filter(&request, Schema::CheckServiceNode)?;
+    let read = ExposingGateways { instances: asked_for(&agent, &request, Lookup::Service)? };
+    let filter = selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
-    let (meta, _) = agent.read(&ServiceNames::default(), &options).await?;
-    Ok(Reply::json(&request, &[(); 0])?.with_meta(&meta, HEADERS))
+    let (meta, rows) = agent.read(&read, &options).await?;
+    show(&request, rows, filter, &meta)
 }
 
 async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
-    let name = selection::required(&request, "Missing service name")?;
-    let health = wanted(&request)?;
+    let read = asked_for(&agent, &request, lookup)?;
     let filter = selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
-    let read = ServiceInstances {
+    let (meta, rows) = agent.read_cached(read, &options).await?;
+    show(&request, rows, filter, &meta)
+}
+
+fn asked_for(agent: &Agent, request: &Request, lookup: Lookup) -> Result<ServiceInstances, Failure> {
+    let name = selection::required(request, "Missing service name")?;
+    Ok(ServiceInstances {
         lookup,
-        health,
-        tags: selection::tags(&request),
-        node_meta: selection::node_meta(&request),
-        near: selection::near(&agent, &request),
+        health: wanted(request)?,
+        tags: selection::tags(request),
+        node_meta: selection::node_meta(request),
+        near: selection::near(agent, request),
         ..ServiceInstances::named(name)
-    };
-    let (meta, mut rows) = agent.read_cached(read, &options).await?;
+    })
+}
+
+fn show(
+    request: &Request,
+    mut rows: Vec<Instance>,
+    filter: Option<Filter>,
+    meta: &ReadMeta,
+) -> Result<Reply, Failure> {
     if let Some(filter) = filter {
         rows.retain(|row| {
             let checks: Vec<_> = row.checks.iter().cloned().collect();
@@ -98,7 +110,7 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
         });
     }
     let views: Vec<_> = rows.iter().map(InstanceView).collect();
-    Ok(Reply::json(&request, &views)?.with_meta(&meta, HEADERS))
+    Ok(Reply::json(request, &views)?.with_meta(meta, HEADERS))
 }
 
 /// `passing`, bare or with any of Go's spellings of a truth value.

@@ -6,6 +6,7 @@ mod agent_health;
 mod agent_node;
 mod agent_self;
 mod agent_services;
+mod authorize;
 mod autopilot;
 mod catalog;
 mod config;
@@ -39,6 +40,7 @@ pub const ALL: &[&[Route]] = &[
     agent_node::ROUTES,
     agent_self::ROUTES,
     agent_services::ROUTES,
+    authorize::ROUTES,
     autopilot::ROUTES,
     catalog::ROUTES,
     config::ROUTES,
