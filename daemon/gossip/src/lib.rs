@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod lamport;
 pub mod member;
 pub mod node;
+pub mod pool;
 pub mod queue;
 pub mod serf;
 pub mod shell;

@@ -18,6 +18,7 @@ pub mod message;
 mod query;
 mod roster;
 mod seen;
+pub mod snapshot;
 mod stats;
 mod tags;
 mod upkeep;

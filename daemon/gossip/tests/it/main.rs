@@ -1,7 +1,4 @@
 //! Everything that is tested from outside of the crate, in one binary.
 
 mod hostile;
-mod recorder;
-mod reference;
-mod sim;
 mod vectors;

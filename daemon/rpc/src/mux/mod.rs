@@ -41,6 +41,3 @@ pub struct Config {
     /// Counts what passes.
     pub counters: Arc<Counters>,
 }
-
-#[cfg(test)]
-mod tests;

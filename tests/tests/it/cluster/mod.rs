@@ -2,4 +2,3 @@
 
 mod formation;
 mod linearizable;
-mod walks;
