@@ -1,4 +1,5 @@
 //! Everything that is tested from outside of the crate, in one binary.
 
 mod hostile;
+mod pool;
 mod vectors;
