@@ -212,6 +212,13 @@ impl<S: StateMachine> Applier<S> {
         }
     }
 
+    async fn put_in_force(&self, meta: &SnapshotMeta, body: SnapshotBody) -> Result<(), StorageError> {
+        self.replace_state(body.clone(), RestoreMode::Recover)
+            .await
+            .map_err(|error| io_failed(ErrorVerb::Read, &error))?;
+        self.snapshots.adopt(meta.clone(), body).await.map_err(|error| io_failed(ErrorVerb::Write, &error))
+    }
+
     fn describe(&self) -> SnapshotMeta {
         describe(self.last_applied, self.membership.clone())
     }
@@ -285,16 +292,12 @@ impl<S: StateMachine> RaftStateMachine<TypeConfig> for Applier<S> {
         meta: &SnapshotMeta,
         snapshot: Box<SnapshotBody>,
     ) -> Result<(), StorageError> {
-        let body = *snapshot;
-        self.replace_state(body.clone(), RestoreMode::Recover)
-            .await
-            .map_err(|error| io_failed(ErrorVerb::Read, &error))?;
-        self.snapshots
-            .adopt(meta.clone(), body)
-            .await
-            .map_err(|error| io_failed(ErrorVerb::Write, &error))?;
-        self.reached(meta);
-        Ok(())
+        let installed = self.put_in_force(meta, *snapshot).await;
+        match &installed {
+            Ok(()) => self.reached(meta),
+            Err(_) => self.snapshots.give_up(),
+        }
+        installed
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, StorageError> {

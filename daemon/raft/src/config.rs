@@ -60,6 +60,8 @@ pub enum Storage {
     Disk(PathBuf),
     /// In memory, for development and tests: nothing survives the process.
     Memory,
+    #[cfg(test)]
+    Simulated(crate::sim::disk::SimDisk),
 }
 
 /// What a server without any data does.

@@ -18,7 +18,9 @@ pub(crate) struct Contact {
     heard: Mutex<Option<Instant>>,
     /// Requests of a leader that are being worked on. They may wait for the disk.
     working: AtomicUsize,
-    /// The commit index that the first leader heard had told; reads below it would go back in time.
+    /// The last entry in the log at the start. What was shown before the restart is in there.
+    floor: Option<u64>,
+    /// The commit index that the first leader heard had told.
     goal: Mutex<Option<u64>>,
     caught_up: AtomicBool,
 }
@@ -33,12 +35,13 @@ impl Drop for Working<'_> {
 }
 
 impl Contact {
-    /// `remembers`: whether there is data of an earlier run, in which promises may have been given.
-    pub fn new(promise: Duration, remembers: bool) -> Self {
+    /// `last`: where the log of an earlier run ends, in which promises may have been given.
+    pub fn new(promise: Duration, last: Option<u64>) -> Self {
         let now = Instant::now();
         Self {
             promise,
-            earliest: if remembers { now + promise } else { now },
+            earliest: if last.is_some() { now + promise } else { now },
+            floor: last,
             heard: Mutex::default(),
             working: AtomicUsize::new(0),
             goal: Mutex::default(),
@@ -77,12 +80,14 @@ impl Contact {
         Instant::now() < self.free_at()
     }
 
-    /// Whether a leader was heard since the start, and all that it knew to be committed then is applied.
-    pub fn has_caught_up(&self, applied: Option<u64>) -> bool {
+    /// Whether a leader was heard since the start, and all that it knew to be committed then is applied, and all that
+    /// was in the log at the start. `last` is the present end of the log: what was removed from it was not committed.
+    pub fn has_caught_up(&self, applied: Option<u64>, last: Option<u64>) -> bool {
         if self.caught_up.load(Ordering::Acquire) {
             return true;
         }
-        let reached = self.goal.lock().is_some_and(|goal| applied.is_some_and(|applied| applied >= goal));
+        let reached =
+            self.goal.lock().is_some_and(|goal| applied >= Some(goal)) && applied >= self.floor.min(last);
         if reached {
             self.caught_up.store(true, Ordering::Release);
         }
@@ -98,9 +103,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_restarted_server_is_bound_by_what_it_forgot() {
-        let fresh = Contact::new(PROMISE, false);
+        let fresh = Contact::new(PROMISE, None);
         assert!(!fresh.is_bound());
-        let restarted = Contact::new(PROMISE, true);
+        let restarted = Contact::new(PROMISE, Some(10));
         assert!(restarted.is_bound());
         tokio::time::advance(PROMISE + Duration::from_millis(1)).await;
         assert!(!restarted.is_bound());
@@ -108,7 +113,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_accepted_request_renews_the_promise_and_work_in_progress_keeps_it() {
-        let contact = Contact::new(PROMISE, false);
+        let contact = Contact::new(PROMISE, None);
         contact.on_accepted(None);
         tokio::time::advance(PROMISE / 2).await;
         assert!(contact.is_bound());
@@ -121,11 +126,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_has_caught_up_once_it_applied_what_its_first_leader_had_committed() {
-        let contact = Contact::new(PROMISE, true);
-        assert!(!contact.has_caught_up(Some(7)), "no leader was heard");
+        let contact = Contact::new(PROMISE, Some(10));
+        assert!(!contact.has_caught_up(Some(10), Some(10)), "no leader was heard");
         contact.on_accepted(Some(9));
         contact.on_accepted(Some(20));
-        assert!(!contact.has_caught_up(Some(8)));
-        assert!(contact.has_caught_up(Some(9)));
+        assert!(!contact.has_caught_up(Some(8), Some(20)));
+        assert!(!contact.has_caught_up(Some(9), Some(20)), "the log had one more");
+        assert!(contact.has_caught_up(Some(10), Some(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_that_was_removed_from_the_log_is_not_waited_for() {
+        let contact = Contact::new(PROMISE, Some(10));
+        contact.on_accepted(Some(9));
+        assert!(!contact.has_caught_up(Some(9), Some(10)));
+        assert!(contact.has_caught_up(Some(9), Some(9)));
     }
 }

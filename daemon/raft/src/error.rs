@@ -56,6 +56,8 @@ pub enum OpenError {
     },
     #[error("the raft log is damaged: {0}")]
     Damaged(String),
+    #[error("the servers could not be replaced by those of peers.json; correct or remove that file")]
+    Recovery(#[from] Box<crate::offline::OfflineError>),
     #[error("raft did not start: {0}")]
     Start(String),
 }

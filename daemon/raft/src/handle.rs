@@ -21,6 +21,7 @@ use crate::machine::StateMachine;
 use crate::metrics::{Metrics, ServerMetrics};
 use crate::monitor::{Leadership, Monitor, Role, not_leader};
 use crate::network::Network;
+use crate::offline;
 use crate::proposer::Proposer;
 use crate::rpc::{ServeError, Server};
 use crate::snapshot::SnapshotStore;
@@ -77,7 +78,7 @@ impl<S: StateMachine> RaftHandle<S> {
         let (log, snapshots) = open_storage(&config, &lease).await?;
         let snapshots = Arc::new(snapshots);
         lease.on_start(log.last().map(|last| last.index));
-        let contact = Arc::new(Contact::new(config.timing.election_max, log.last().is_some()));
+        let contact = Arc::new(Contact::new(config.timing.election_max, log.last().map(|last| last.index)));
         let proposer = Arc::new(Proposer::new(config.limits, lease.clone()));
         let progress = Arc::new(Progress::default());
         let policy = Arc::new(Mutex::new(config.snapshots));
@@ -272,7 +273,9 @@ impl<S: StateMachine> RaftHandle<S> {
     /// applied all that this leader had committed. Until then a stale read could find nothing where there is
     /// something, and go back behind what this server showed before its restart.
     pub fn has_caught_up(&self) -> bool {
-        self.check_lease().is_ok() || self.inner.contact.has_caught_up(self.inner.progress.applied_index())
+        let last = self.inner.log.last().map(|last| last.index);
+        self.check_lease().is_ok()
+            || self.inner.contact.has_caught_up(self.inner.progress.applied_index(), last)
     }
 
     /// The index of the last applied log entry.
@@ -372,7 +375,7 @@ fn read_error(error: ProposeError) -> ReadError {
 }
 
 /// Log and snapshots hold every value and every token: the directory is for this user alone.
-fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
@@ -386,8 +389,23 @@ async fn open_storage(config: &Config, lease: &Arc<Lease>) -> Result<(Log, Snaps
             return Ok((log.clone(), SnapshotStore::open(None, state_bytes, log).await?));
         }
         Storage::Disk(directory) => directory,
+        #[cfg(test)]
+        Storage::Simulated(disk) => {
+            let log = Log::simulated(disk, config.limits.cache_bytes, lease.clone())
+                .await
+                .map_err(|source| OpenError::Database { path: Default::default(), source })?;
+            return Ok((log.clone(), SnapshotStore::simulated(disk, state_bytes, log).await));
+        }
     };
     create_private(directory).map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+    if let Some(recovered) = offline::apply_peers_file(directory).await.map_err(Box::new)? {
+        tracing::warn!(
+            servers = recovered.after.len(),
+            backup = %recovered.backup.display(),
+            "the raft configuration was replaced by that of {}",
+            offline::PEERS_FILE
+        );
+    }
     let log = Log::open(directory, config.me.id, config.limits.cache_bytes, lease.clone()).await?;
     let snapshots = SnapshotStore::open(Some(directory.join("snapshots")), state_bytes, log.clone()).await?;
     Ok((log, snapshots))

@@ -8,6 +8,7 @@
 //! unless the error says that nothing happened.
 
 mod applier;
+pub mod autopilot;
 mod config;
 mod contact;
 mod container;
@@ -23,10 +24,13 @@ pub mod memory;
 mod metrics;
 mod monitor;
 mod network;
+pub mod offline;
 mod payload;
 mod proposer;
 mod restore;
 mod rpc;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod staging;
 mod transport;

@@ -28,9 +28,8 @@ use crate::wire::{self, SnapshotAnswer, SnapshotPiece, WireError};
 
 /// Large enough to fill a fast link, small enough not to hold up heartbeats on a slow one.
 const PIECE: usize = 256 << 10;
-/// Writing a piece, and at the end parsing a large state, takes longer than answering a heartbeat.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+/// Writing a piece takes longer than answering a heartbeat. A piece or answer that was lost is noticed after this.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Network {
     transport: Arc<dyn Transport>,
@@ -146,16 +145,12 @@ impl Link {
             let sent = data.len() as u64;
             let last = offset + sent >= size;
             let piece = SnapshotPiece { vote, meta: meta.clone(), transfer, offset, data, last };
-            let timeout = if last { INSTALL_TIMEOUT } else { PIECE_TIMEOUT };
-            let answered = match self.call(Method::Snapshot, &piece, timeout).await? {
-                SnapshotAnswer::Taken(answered) => answered,
+            match self.call(Method::Snapshot, &piece, PIECE_TIMEOUT).await? {
+                // A receiver with a higher vote ends the transfer: openraft steps down on it.
+                SnapshotAnswer::Taken(answered) if last || answered > vote => return Ok(answered),
+                SnapshotAnswer::Taken(_) | SnapshotAnswer::Installing => offset += sent,
                 SnapshotAnswer::Restart => return Err(CallError::Restart),
-            };
-            // A receiver with a higher vote ends the transfer: openraft steps down on it.
-            if last || answered > vote {
-                return Ok(answered);
             }
-            offset += sent;
         }
     }
 }

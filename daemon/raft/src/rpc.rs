@@ -1,20 +1,25 @@
 //! Requests of other servers, answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use thiserror::Error;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::contact::Contact;
 use crate::elector::{Answer, Canvass, would_elect};
 use crate::lease::Lease;
 use crate::log::Log;
-use crate::snapshot::{SnapshotStore, Spool};
+use crate::snapshot::{SnapshotBody, SnapshotStore, Spool};
 use crate::transport::Method;
-use crate::types::{OpenRaft, Snapshot, TypeConfig};
+use crate::types::{OpenRaft, Snapshot, SnapshotMeta, TypeConfig, Vote};
 use crate::wire::{self, SnapshotAnswer, SnapshotPiece, WireError};
+
+/// How long the request with the last piece of a snapshot waits for the installation before it says that it lasts.
+const INSTALL_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a request of another server was not answered.
 #[derive(Debug, Error)]
@@ -23,8 +28,6 @@ pub enum ServeError {
     Message(String),
     #[error("could not take a piece of a snapshot")]
     Spool(#[from] std::io::Error),
-    #[error("the received snapshot was refused")]
-    Snapshot(#[from] crate::SnapshotError),
     #[error("raft is shutdown")]
     Shutdown,
 }
@@ -42,13 +45,27 @@ pub(crate) struct Server {
     lease: Arc<Lease>,
     contact: Arc<Contact>,
     /// The one transfer in progress: openraft's leader sends one at a time.
-    receiving: tokio::sync::Mutex<Option<Receiving>>,
+    transfer: tokio::sync::Mutex<Option<Transfer>>,
 }
 
-struct Receiving {
-    transfer: u64,
-    offset: u64,
-    spool: Spool,
+struct Transfer {
+    id: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    Receiving { offset: u64, spool: Spool },
+    Installing(watch::Receiver<Installed>),
+}
+
+/// The vote after the installation, or why it failed; `None` while it lasts.
+type Installed = Option<Result<Vote, String>>;
+
+enum Piece {
+    /// It does not continue the transfer.
+    OutOfOrder,
+    Taken,
+    Last(watch::Receiver<Installed>),
 }
 
 impl Server {
@@ -59,7 +76,7 @@ impl Server {
         lease: Arc<Lease>,
         contact: Arc<Contact>,
     ) -> Self {
-        Self { raft, snapshots, log, lease, contact, receiving: tokio::sync::Mutex::default() }
+        Self { raft, snapshots, log, lease, contact, transfer: tokio::sync::Mutex::default() }
     }
 
     pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
@@ -74,7 +91,9 @@ impl Server {
 
     async fn append(&self, body: &[u8]) -> Result<Bytes, ServeError> {
         let request: AppendEntriesRequest<TypeConfig> = wire::decode(body)?;
-        let committed = request.leader_commit.map(|committed| committed.index);
+        // A new leader knows all that was ever committed once an entry of its own is.
+        let of_leader = |committed: &crate::types::LogId| committed.leader_id == request.vote.leader_id;
+        let committed = request.leader_commit.filter(of_leader).map(|committed| committed.index);
         let working = self.contact.begin();
         let answer = self.raft.append_entries(request).await.map_err(stopped)?;
         match answer {
@@ -125,43 +144,83 @@ impl Server {
         }
         let _working = self.contact.begin();
         self.contact.on_accepted(None);
-        let SnapshotPiece { vote, meta, last, .. } = &piece;
-        let (vote, meta, last) = (*vote, meta.clone(), *last);
-        let Some(spool) = self.take_piece(piece).await? else {
-            return Ok(wire::encode(&SnapshotAnswer::Restart)?);
+        let vote = piece.vote;
+        let answer = match self.take_piece(piece).await? {
+            Piece::OutOfOrder => SnapshotAnswer::Restart,
+            Piece::Taken => SnapshotAnswer::Taken(vote),
+            Piece::Last(mut installed) => {
+                let done = installed.wait_for(Option::is_some);
+                match tokio::time::timeout(INSTALL_WAIT, done).await {
+                    Err(_) => SnapshotAnswer::Installing,
+                    Ok(Err(_)) => return Err(ServeError::Shutdown),
+                    Ok(Ok(done)) => match &*done {
+                        Some(Ok(answered)) => SnapshotAnswer::Taken(*answered),
+                        Some(Err(reason)) => return Err(ServeError::Message(reason.clone())),
+                        None => SnapshotAnswer::Installing,
+                    },
+                }
+            }
         };
-        if !last {
-            return Ok(wire::encode(&SnapshotAnswer::Taken(vote))?);
-        }
-        let body = spool.ok_or(ServeError::Shutdown)?.finish();
-        // A damaged transfer ends here, with an error to its sender; openraft would stop on it.
-        self.snapshots.parse(body.clone(), |_| Ok(())).await?;
-        let snapshot = Snapshot { meta, snapshot: Box::new(body) };
-        let answer = self.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
-        Ok(wire::encode(&SnapshotAnswer::Taken(answer.vote))?)
+        Ok(wire::encode(&answer)?)
     }
 
-    /// Keeps a piece. `None`: it does not continue the transfer. `Some(Some)`: it was the last one.
-    async fn take_piece(&self, piece: SnapshotPiece) -> Result<Option<Option<Spool>>, ServeError> {
-        let mut slot = self.receiving.lock().await;
+    async fn take_piece(&self, piece: SnapshotPiece) -> Result<Piece, ServeError> {
+        let mut slot = self.transfer.lock().await;
+        match &mut *slot {
+            Some(Transfer { id, stage: Stage::Installing(installed) }) if *id == piece.transfer => {
+                return Ok(Piece::Last(installed.clone()));
+            }
+            Some(Transfer { id, stage: Stage::Receiving { offset, .. } })
+                if *id == piece.transfer && piece.offset < *offset =>
+            {
+                return Ok(Piece::Taken);
+            }
+            _ => {}
+        }
         if piece.offset == 0 {
-            let spool = self.snapshots.spool()?;
-            *slot = Some(Receiving { transfer: piece.transfer, offset: 0, spool });
+            let stage = Stage::Receiving { offset: 0, spool: self.snapshots.spool()? };
+            *slot = Some(Transfer { id: piece.transfer, stage });
         }
-        let continues = |receiving: &&mut Receiving| {
-            receiving.transfer == piece.transfer && receiving.offset == piece.offset
+        // Whatever goes wrong from here on ends the transfer.
+        let (id, mut received, mut spool) = match slot.take() {
+            Some(Transfer { id, stage: Stage::Receiving { offset, spool } })
+                if id == piece.transfer && offset == piece.offset =>
+            {
+                (id, offset, spool)
+            }
+            _ => {
+                warn!(offset = piece.offset, "a piece of a snapshot came out of order");
+                return Ok(Piece::OutOfOrder);
+            }
         };
-        let Some(receiving) = slot.as_mut().filter(continues) else {
-            warn!(offset = piece.offset, "a piece of a snapshot came out of order");
-            *slot = None;
-            return Ok(None);
-        };
-        receiving.spool.write(&piece.data)?;
-        receiving.offset += piece.data.len() as u64;
+        spool.write(&piece.data)?;
+        received += piece.data.len() as u64;
         if !piece.last {
-            return Ok(Some(None));
+            *slot = Some(Transfer { id, stage: Stage::Receiving { offset: received, spool } });
+            return Ok(Piece::Taken);
         }
-        Ok(Some(slot.take().map(|receiving| receiving.spool)))
+        let installed = self.install(piece.vote, piece.meta, spool.finish());
+        *slot = Some(Transfer { id, stage: Stage::Installing(installed.clone()) });
+        Ok(Piece::Last(installed))
+    }
+
+    /// Installs beside the request, which may be given up before a large state is parsed.
+    fn install(&self, vote: Vote, meta: SnapshotMeta, body: SnapshotBody) -> watch::Receiver<Installed> {
+        let (done, installed) = watch::channel(None);
+        let (raft, snapshots) = (self.raft.clone(), self.snapshots.clone());
+        tokio::spawn(async move {
+            // A damaged transfer ends here, with an error to its sender; openraft would stop on it.
+            let result = match snapshots.parse(body.clone(), |_| Ok(())).await {
+                Err(error) => Err(format!("the received snapshot was refused: {error}")),
+                Ok(()) => {
+                    let snapshot = Snapshot { meta, snapshot: Box::new(body) };
+                    let answer = raft.install_full_snapshot(vote, snapshot).await;
+                    answer.map(|answer| answer.vote).map_err(|error| error.to_string())
+                }
+            };
+            done.send_replace(Some(result));
+        });
+        installed
     }
 }
 

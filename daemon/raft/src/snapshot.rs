@@ -103,14 +103,17 @@ fn read_file_at(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
 
 /// What the database says about the snapshot in force.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    file: String,
-    meta: SnapshotMeta,
+pub(crate) struct Record {
+    pub file: String,
+    pub meta: SnapshotMeta,
 }
 
 /// The snapshot in force and the way to a newer one.
 pub(crate) struct SnapshotStore {
     directory: Option<PathBuf>,
+    /// In simulations, the disk and which run of the server uses it.
+    #[cfg(test)]
+    simulated: Option<(crate::sim::disk::SimDisk, u64)>,
     container: Container,
     log: Log,
     current: Mutex<Option<Snapshot>>,
@@ -143,13 +146,52 @@ impl SnapshotStore {
         };
         if let Some(snapshot) = &current {
             log.on_snapshot(&snapshot.meta.last_membership);
+            log.on_snapshot_kept(snapshot.meta.last_log_id).await.map_err(database)?;
         }
         Ok(Self::new(directory, container, log, current))
     }
 
     fn new(directory: Option<PathBuf>, container: Container, log: Log, current: Option<Snapshot>) -> Self {
         let (current, closed) = (Mutex::new(current), tokio::sync::Mutex::new(false));
-        Self { directory, container, log, current, closed }
+        Self {
+            directory,
+            #[cfg(test)]
+            simulated: None,
+            container,
+            log,
+            current,
+            closed,
+        }
+    }
+
+    /// Keeps snapshots on a simulated disk.
+    #[cfg(test)]
+    pub async fn simulated(disk: &crate::sim::disk::SimDisk, state_bytes_max: u64, log: Log) -> Self {
+        let mut current = None;
+        if let Some((meta, bytes)) = disk.snapshot() {
+            log.on_snapshot(&meta.last_membership);
+            log.on_snapshot_kept(meta.last_log_id).await.unwrap();
+            current = Some(Snapshot { meta, snapshot: Box::new(SnapshotBody::Memory(bytes)) });
+        }
+        let container = Container { spool_directory: std::env::temp_dir(), state_bytes_max };
+        let mut store = Self::new(None, container, log, current);
+        store.simulated = Some((disk.clone(), disk.generation()));
+        store
+    }
+
+    #[cfg(test)]
+    async fn simulate(&self, meta: &SnapshotMeta, body: &SnapshotBody) -> io::Result<()> {
+        let Some((disk, run)) = &self.simulated else { return Ok(()) };
+        let bytes = match body {
+            SnapshotBody::Memory(bytes) => bytes.clone(),
+            SnapshotBody::Held(source) => {
+                let mut bytes = Vec::new();
+                self.container.write(&mut bytes, meta.last_log_id, &meta.last_membership, &**source)?;
+                bytes.into()
+            }
+            SnapshotBody::File(_) | SnapshotBody::Spooled(_) => return Ok(()),
+        };
+        disk.save_snapshot(*run, meta, bytes).await.map_err(io::Error::other)
     }
 
     /// Lets no further snapshot come in force, and waits for one that just does.
@@ -173,9 +215,7 @@ impl SnapshotStore {
     /// Writes a held version out and puts it in force.
     pub async fn build(&self, meta: SnapshotMeta, source: Arc<dyn SnapshotSource>) -> io::Result<Snapshot> {
         let Some(directory) = self.directory.clone() else {
-            let snapshot = Snapshot { meta, snapshot: Box::new(SnapshotBody::Held(source)) };
-            *self.current.lock() = Some(snapshot.clone());
-            return Ok(snapshot);
+            return self.keep(meta, SnapshotBody::Held(source)).await;
         };
         let (container, described) = (self.container.clone(), meta.clone());
         let file = blocking(move || {
@@ -185,7 +225,12 @@ impl SnapshotStore {
             Ok(file)
         })
         .await?;
-        self.keep(meta, Arc::new(file)).await
+        self.keep(meta, SnapshotBody::Spooled(Arc::new(file))).await
+    }
+
+    /// A received snapshot could not be put in force.
+    pub fn give_up(&self) {
+        self.log.on_snapshot_failed();
     }
 
     pub fn container(&self) -> &Container {
@@ -213,41 +258,52 @@ impl SnapshotStore {
     /// Puts a received snapshot in force.
     pub async fn adopt(&self, meta: SnapshotMeta, body: SnapshotBody) -> io::Result<()> {
         self.log.on_snapshot(&meta.last_membership);
-        match body {
-            SnapshotBody::Spooled(file) => self.keep(meta, file).await.map(drop),
-            body => {
-                *self.current.lock() = Some(Snapshot { meta, snapshot: Box::new(body) });
-                Ok(())
-            }
-        }
+        self.keep(meta, body).await.map(drop)
     }
 
-    async fn keep(&self, meta: SnapshotMeta, file: Arc<NamedTempFile>) -> io::Result<Snapshot> {
-        let Some(directory) = self.directory.clone() else {
-            return Err(io::Error::other("snapshots are kept in memory"));
-        };
+    /// Puts a snapshot in force; the one that is in force then. A snapshot that was being built while a newer one was
+    /// received comes too late: the log that would continue it is gone.
+    async fn keep(&self, meta: SnapshotMeta, body: SnapshotBody) -> io::Result<Snapshot> {
         let closed = self.closed.lock().await;
         if *closed {
             return Err(io::Error::other("raft is shutdown"));
         }
+        if let Some(newer) = self.current().filter(|current| current.meta.last_log_id >= meta.last_log_id) {
+            return Ok(newer);
+        }
+        let body = match (body, &self.directory) {
+            (SnapshotBody::Spooled(file), Some(directory)) => self.name_file(&meta, file, directory).await?,
+            (body, _) => body,
+        };
+        #[cfg(test)]
+        self.simulate(&meta, &body).await?;
+        self.log.on_snapshot_kept(meta.last_log_id).await.map_err(io::Error::other)?;
+        let snapshot = Snapshot { meta, snapshot: Box::new(body) };
+        *self.current.lock() = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// Makes a temporary file the snapshot of the next start.
+    async fn name_file(
+        &self,
+        meta: &SnapshotMeta,
+        file: Arc<NamedTempFile>,
+        directory: &Path,
+    ) -> io::Result<SnapshotBody> {
         // Not the snapshot's id: a peer chose that.
         let name = format!("{}.snap", name(meta.last_log_id));
-        let target = directory.join(&name);
+        let (target, parent) = (directory.join(&name), directory.to_owned());
         let file = blocking(move || {
             file.as_file().sync_all()?;
             fs::rename(file.path(), &target)?;
-            File::open(&directory)?.sync_all()?;
+            File::open(&parent)?.sync_all()?;
             File::open(&target)
         })
         .await?;
-        let record = Record { file: name, meta };
+        let record = Record { file: name, meta: meta.clone() };
         self.log.save(Value::Snapshot, &record).await.map_err(io::Error::other)?;
-        let snapshot = Snapshot { meta: record.meta, snapshot: Box::new(SnapshotBody::File(Arc::new(file))) };
-        *self.current.lock() = Some(snapshot.clone());
-        if let Some(directory) = &self.directory {
-            remove_others(directory, Some(&record.file), Others::Snapshots)?;
-        }
-        Ok(snapshot)
+        remove_others(directory, Some(&record.file), Others::Snapshots)?;
+        Ok(SnapshotBody::File(Arc::new(file)))
     }
 }
 
@@ -290,6 +346,7 @@ fn name(last: Option<LogId>) -> String {
 }
 
 /// Runs `work` where it may block.
+#[cfg(not(test))]
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -297,6 +354,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(io::Error::other(error)),
     }
+}
+
+/// Threads would make a simulation depend on more than its seed.
+#[cfg(test)]
+pub(crate) async fn blocking<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    work()
 }
 
 fn temporary(directory: &Path) -> io::Result<NamedTempFile> {

@@ -38,6 +38,9 @@ pub(crate) struct SnapshotPiece {
 pub(crate) enum SnapshotAnswer {
     /// The piece was taken; after the last one, the snapshot is installed.
     Taken(Vote),
+    /// All pieces are there and being installed, which takes a while with a large state: ask again, with an empty
+    /// last piece.
+    Installing,
     /// The piece does not continue what the receiver has: start again.
     Restart,
 }

@@ -21,7 +21,7 @@ use tracing::warn;
 
 use crate::error::OpenError;
 use crate::payload::Payload;
-use crate::types::{Entry, LeaderId, LogId, ServerId};
+use crate::types::{Entry, LeaderId, LogId, Membership, ServerId};
 
 /// Marks the file as ours ("CRFT").
 const APPLICATION_ID: i64 = 0x4352_4654;
@@ -58,7 +58,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    fn key(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Vote => "vote",
@@ -71,26 +71,39 @@ impl Value {
 impl Database {
     /// Opens the log in `directory` or makes a new one, which then belongs to `server`.
     pub async fn open(directory: &Path, server: ServerId) -> Result<Self, OpenError> {
+        let mut database = Self::open_checked(directory, true).await?;
+        database.claim(&directory.join(FILE), server).await?;
+        Ok(database)
+    }
+
+    /// Opens the log in `directory`, whosever it is; `None` if there is none.
+    pub async fn open_existing(directory: &Path) -> Result<Option<Self>, OpenError> {
+        if !directory.join(FILE).exists() && !directory.join(HASHICORP_FILE).exists() {
+            return Ok(None);
+        }
+        Self::open_checked(directory, false).await.map(Some)
+    }
+
+    async fn open_checked(directory: &Path, create: bool) -> Result<Self, OpenError> {
         let hashicorp = directory.join(HASHICORP_FILE);
         if hashicorp.exists() {
             return Err(OpenError::HashiCorp { path: hashicorp });
         }
         let path = directory.join(FILE);
         let failed = |source| open_error(&path, source);
-        let connection = options(&path).connect().await.map_err(failed)?;
+        let connection = options(&path).create_if_missing(create).connect().await.map_err(failed)?;
         let mut database = Self { connection };
         let found = database.pragma("application_id").await.map_err(failed)?;
         let format = database.pragma("user_version").await.map_err(failed)?;
         let tables = database.number("SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
         match (found, format, tables) {
-            (0, 0, 0) => database.create().await.map_err(failed)?,
+            (0, 0, 0) if create => database.create().await.map_err(failed)?,
             (APPLICATION_ID, FORMAT, _) => {}
             (APPLICATION_ID, found, _) => {
                 return Err(OpenError::Format { path: path.clone(), found, expected: FORMAT });
             }
             _ => return Err(OpenError::NotOurs { path: path.clone() }),
         }
-        database.claim(&path, server).await?;
         Ok(database)
     }
 
@@ -266,6 +279,41 @@ impl Database {
         Ok(())
     }
 
+    pub async fn format(&mut self) -> Result<i64, sqlx::Error> {
+        self.pragma("user_version").await
+    }
+
+    /// Writes a copy of the file into `directory`.
+    pub async fn copy_into(&mut self, directory: &Path) -> Result<(), sqlx::Error> {
+        let target = directory.join(FILE).to_string_lossy().into_owned();
+        sqlx::query("VACUUM INTO ?").bind(target).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Puts this membership into all entries that hold one, and replaces what is known of the snapshot; both or none.
+    pub async fn replace_memberships(
+        &mut self,
+        membership: &Membership,
+        snapshot: Option<&impl Serialize>,
+    ) -> Result<(), sqlx::Error> {
+        let data = serde_json::to_vec(membership).map_err(encode)?;
+        let snapshot = snapshot.map(serde_json::to_string).transpose().map_err(encode)?;
+        let mut transaction = self.connection.begin().await?;
+        sqlx::query("UPDATE log SET data = ? WHERE kind = ?")
+            .bind(data)
+            .bind(KIND_MEMBERSHIP)
+            .execute(&mut *transaction)
+            .await?;
+        if let Some(json) = snapshot {
+            sqlx::query("UPDATE value SET json = ? WHERE key = ?")
+                .bind(json)
+                .bind(Value::Snapshot.key())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+
     async fn pragma(&mut self, name: &str) -> Result<i64, sqlx::Error> {
         self.number(&format!("PRAGMA {name}")).await
     }
@@ -278,7 +326,6 @@ impl Database {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .locking_mode(SqliteLockingMode::Exclusive)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

@@ -7,6 +7,7 @@
 mod cache;
 pub(crate) mod database;
 mod storage;
+mod store;
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use self::cache::{Cache, weight};
 use self::database::{Database, Value};
+use self::store::Store;
 use crate::error::OpenError;
 use crate::lease::Lease;
 use crate::payload::Ticket;
@@ -43,7 +45,7 @@ pub(crate) struct Log {
 
 struct Shared {
     /// `None`: everything is in memory. Also serializes reads and writes of the file.
-    database: tokio::sync::Mutex<Option<Database>>,
+    database: tokio::sync::Mutex<Option<Store>>,
     durable: bool,
     head: Mutex<Head>,
     lease: Arc<Lease>,
@@ -51,12 +53,27 @@ struct Shared {
     /// server show again what it showed before, without waiting for a leader.
     committed: AtomicU64,
     observer: OnceLock<Arc<dyn FlushObserver>>,
+    /// Told when a purge that waited for its snapshot is on disk, or never will be.
+    purge_settled: tokio::sync::Notify,
+}
+
+/// openraft purges the log while the snapshot that takes its place is still being installed. On disk the purge must
+/// come second: with neither entries nor snapshot, the server could not start again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purge {
+    Settled,
+    WaitsForSnapshot(LogId),
+    /// The snapshot was not installed.
+    Impossible,
 }
 
 struct Head {
     cache: Cache,
     last: Option<LogId>,
     purged: Option<LogId>,
+    /// Where the snapshot ends that a restart would find.
+    snapshot: Option<LogId>,
+    purge: Purge,
     vote: Option<Vote>,
     /// Newest last, with the index of their entries.
     memberships: Vec<(u64, Membership)>,
@@ -77,11 +94,24 @@ impl Log {
         cache_bytes: usize,
         lease: Arc<Lease>,
     ) -> Result<Self, OpenError> {
-        let mut database = Database::open(directory, server).await?;
-        let mut head = Head::new(Cache::new(Some(cache_bytes)));
-        let committed = load_head(&mut database, &mut head)
+        let database = Database::open(directory, server).await?;
+        Self::recover(Store::Sqlite(database), cache_bytes, lease)
             .await
-            .map_err(|source| OpenError::Database { path: directory.to_owned(), source })?;
+            .map_err(|source| OpenError::Database { path: directory.to_owned(), source })
+    }
+
+    #[cfg(test)]
+    pub async fn simulated(
+        disk: &crate::sim::disk::SimDisk,
+        cache_bytes: usize,
+        lease: Arc<Lease>,
+    ) -> Result<Self> {
+        Self::recover(Store::Simulated(disk.open()), cache_bytes, lease).await
+    }
+
+    async fn recover(mut database: Store, cache_bytes: usize, lease: Arc<Lease>) -> Result<Self> {
+        let mut head = Head::new(Cache::new(Some(cache_bytes)));
+        let committed = load_head(&mut database, &mut head).await?;
         if let Some(vote) = &head.vote {
             lease.on_vote(vote);
         }
@@ -89,7 +119,7 @@ impl Log {
         Ok(Self::new(Some(database), head, committed, lease))
     }
 
-    fn new(database: Option<Database>, head: Head, committed: u64, lease: Arc<Lease>) -> Self {
+    fn new(database: Option<Store>, head: Head, committed: u64, lease: Arc<Lease>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 durable: database.is_some(),
@@ -98,6 +128,7 @@ impl Log {
                 lease,
                 committed: AtomicU64::new(committed),
                 observer: OnceLock::new(),
+                purge_settled: tokio::sync::Notify::new(),
             }),
         }
     }
@@ -119,6 +150,47 @@ impl Log {
         let at = head.memberships.partition_point(|(known, _)| *known < index);
         head.memberships.insert(at, (index, membership.membership().clone()));
         head.announce_membership(&self.shared.lease);
+    }
+
+    /// A restart would find a snapshot that ends with `last`.
+    pub async fn on_snapshot_kept(&self, last: Option<LogId>) -> Result<()> {
+        let due = {
+            let mut head = self.shared.head.lock();
+            head.snapshot = head.snapshot.max(last);
+            match head.purge {
+                Purge::WaitsForSnapshot(upto) if head.snapshot >= Some(upto) => upto,
+                _ => return Ok(()),
+            }
+        };
+        self.purge_stored(due, true).await?;
+        self.settle_purge(Purge::Settled);
+        Ok(())
+    }
+
+    /// A snapshot was not installed: what it was to replace stays.
+    pub fn on_snapshot_failed(&self) {
+        if matches!(self.shared.head.lock().purge, Purge::WaitsForSnapshot(_)) {
+            self.settle_purge(Purge::Impossible);
+        }
+    }
+
+    fn settle_purge(&self, purge: Purge) {
+        self.shared.head.lock().purge = purge;
+        self.shared.purge_settled.notify_waiters();
+    }
+
+    /// What is appended must follow what is on disk.
+    async fn wait_for_purge(&self) -> Result<()> {
+        loop {
+            let mut settled = std::pin::pin!(self.shared.purge_settled.notified());
+            settled.as_mut().enable();
+            match self.shared.head.lock().purge {
+                Purge::Settled => return Ok(()),
+                Purge::Impossible => return Err(closed()),
+                Purge::WaitsForSnapshot(_) => {}
+            }
+            settled.await;
+        }
     }
 
     /// The index of the newest entry known to be committed.
@@ -220,6 +292,7 @@ impl Log {
     }
 
     async fn append(&self, entries: Vec<Entry>) -> Result<()> {
+        self.wait_for_purge().await?;
         for entry in &entries {
             if let EntryPayload::Membership(membership) = &entry.payload {
                 let mut head = self.shared.head.lock();
@@ -284,8 +357,16 @@ impl Log {
             if beyond {
                 head.last = Some(upto);
             }
+            if self.shared.durable && head.snapshot < Some(upto) {
+                head.purge = Purge::WaitsForSnapshot(upto);
+                return Ok(());
+            }
             beyond
         };
+        self.purge_stored(upto, beyond).await
+    }
+
+    async fn purge_stored(&self, upto: LogId, beyond: bool) -> Result<()> {
         match &mut *self.shared.database.lock().await {
             Some(database) => {
                 database.save(Value::Purged, &upto).await?;
@@ -312,7 +393,15 @@ impl Log {
 
 impl Head {
     fn new(cache: Cache) -> Self {
-        Self { cache, last: None, purged: None, vote: None, memberships: Vec::new() }
+        Self {
+            cache,
+            last: None,
+            purged: None,
+            snapshot: None,
+            purge: Purge::Settled,
+            vote: None,
+            memberships: Vec::new(),
+        }
     }
 
     /// The part of a range that the log holds.
@@ -337,7 +426,7 @@ impl Head {
 }
 
 /// Reads what a restart needs; the number of committed entries.
-async fn load_head(database: &mut Database, head: &mut Head) -> Result<u64> {
+async fn load_head(database: &mut Store, head: &mut Head) -> Result<u64> {
     head.vote = database.load(Value::Vote).await?;
     head.purged = database.load(Value::Purged).await?;
     let last = database.last().await?;

@@ -5,4 +5,5 @@ mod cluster;
 mod durable;
 mod journal;
 mod kill;
+mod recovery;
 mod restore;
