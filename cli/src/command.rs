@@ -39,15 +39,18 @@ pub struct Command {
 pub enum Body {
     Leaf(fn(&Invocation) -> Outcome),
     Group(&'static [&'static Command]),
-    /// A program of its own: it reads its flags and explains them itself.
-    Program(fn(&[OsString]) -> ExitCode),
+    /// A program of its own: it reads its flags and explains them itself. They are listed for completion only.
+    Program {
+        run: fn(&[OsString]) -> ExitCode,
+        flags: fn() -> Vec<Flag>,
+    },
 }
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Leaf(_) => f.write_str("Leaf"),
-            Self::Program(_) => f.write_str("Program"),
+            Self::Program { .. } => f.write_str("Program"),
             Self::Group(children) => f.debug_list().entries(*children).finish(),
         }
     }
@@ -81,7 +84,7 @@ impl Command {
     pub fn children(&self) -> &'static [&'static Command] {
         match self.body {
             Body::Group(children) => children,
-            Body::Leaf(_) | Body::Program(_) => &[],
+            Body::Leaf(_) | Body::Program { .. } => &[],
         }
     }
 
@@ -93,6 +96,9 @@ impl Command {
     pub fn all_flags(&self) -> Vec<Flag> {
         let mut flags = self.http_flags();
         flags.extend_from_slice(self.flags);
+        if let Body::Program { flags: of_program, .. } = self.body {
+            flags.extend(of_program());
+        }
         flags
     }
 
@@ -150,7 +156,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
         return complain(&help::top()).into();
     };
     let asked_for_help = start > 0 || wants_help(&words[start + 1..]);
-    if let Body::Program(run) = command.body {
+    if let Body::Program { run, .. } = command.body {
         let help = [OsString::from("-help")];
         return run(if asked_for_help { &help } else { &words[start + 1..] });
     }

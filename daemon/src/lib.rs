@@ -1,6 +1,6 @@
 //! The agent: composes state, log, checks, configuration and doors into one process.
 //!
-//! [`run`] is all that the command line needs. Inside, `startup` builds an [`agent::Agent`] and what serves it;
+//! [`run`] is all that the command line needs, and [`flag_rows`] what shells complete. Inside, `startup` builds an [`agent::Agent`] and what serves it;
 //! requests come in through `http` and `dns`, become typed in `rpc`, and are answered by `server`; `leader` does what
 //! must happen once; `services` keeps what runs on this host.
 
@@ -38,4 +38,5 @@ mod stats;
 pub mod version;
 pub mod watches;
 
+pub use consul_config::{FlagRow, flag_rows};
 pub use startup::run;

@@ -166,6 +166,11 @@ where
         }
     }
 
+    /// How long the next call waits before it asks: nothing unless the last one failed.
+    pub fn pause(&self) -> Duration {
+        self.pause
+    }
+
     /// Failures in a row.
     pub fn failures(&self) -> u32 {
         self.settings.backoff.failures()

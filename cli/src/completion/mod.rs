@@ -67,6 +67,7 @@ mod tests {
     fn commands_and_flags_complete() {
         assert_eq!(candidates("consul keyg"), ["keygen"]);
         assert_eq!(candidates("consul version -f"), ["-format"]);
+        assert_eq!(candidates("consul agent -dev -bootstrap-"), ["-bootstrap-expect"]);
         assert!(candidates("consul -").contains(&"-autocomplete-install".to_owned()));
         assert!(candidates("consul nothing ").is_empty());
     }

@@ -33,7 +33,7 @@ mod warnings;
 pub use addr_template::{TemplateError, expand as expand_addresses};
 pub use document::parse_document;
 pub use error::{ConfigError, ConfigErrors, Problem, SyntaxError};
-pub use flags::{AgentFlags, FlagError, usage};
+pub use flags::{AgentFlags, FlagError, FlagRow, flag_rows, usage};
 pub use host::{Host, Interface, Secret};
 pub use load::{Loaded, load, validate_paths};
 pub use raw::Syntax;

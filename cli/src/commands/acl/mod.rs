@@ -9,6 +9,7 @@ mod resolve;
 mod role;
 mod set_agent_token;
 mod show;
+mod templated_policy;
 mod token;
 mod translate_rules;
 
@@ -38,6 +39,7 @@ pub static COMMAND: Command = Command::group(
         &policy::COMMAND,
         &role::COMMAND,
         &set_agent_token::COMMAND,
+        &templated_policy::COMMAND,
         &token::COMMAND,
         &translate_rules::COMMAND,
     ],

@@ -1,5 +1,7 @@
 //! `consul connect`: the certificate authority of the mesh, as far as it is configuration.
 
+mod proxies;
+
 use serde_json::Value;
 
 use crate::agent::Agent;
@@ -11,8 +13,8 @@ use crate::{input, output};
 pub static COMMAND: Command = Command::group(
     "connect",
     "Configure the mesh's certificate authority",
-    "Shows and changes the configuration of the certificate authority that a mesh would use.",
-    &[&CA],
+    "Shows and changes the configuration of the certificate authority that a mesh would use. Proxies cannot be run.",
+    &[&CA, &proxies::ENVOY, &proxies::PROXY],
 );
 
 static CA: Command = Command::group(

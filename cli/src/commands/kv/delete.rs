@@ -1,7 +1,7 @@
 //! `consul kv delete`.
 
-use super::without_slash;
-use crate::agent::{Agent, key_path};
+use super::Typed;
+use crate::agent::Agent;
 use crate::command::{Body, Command, Http, Invocation};
 use crate::failure::{Failure, Outcome};
 use crate::flags::Flag;
@@ -29,8 +29,8 @@ pub static COMMAND: Command = Command {
 
 fn run(invocation: &Invocation) -> Outcome {
     let flags = &invocation.flags;
-    let args = invocation.at_most(1)?;
-    let key = without_slash(args.first().map_or("", String::as_str));
+    invocation.at_most(1)?;
+    let key = Typed::first(flags);
     let (cas, recurse, index) = (flags.switch("cas"), flags.switch("recurse"), flags.uint("modify-index"));
     let refusal = match () {
         () if key.is_empty() && !recurse => Some("Error! Missing KEY argument"),
@@ -43,7 +43,7 @@ fn run(invocation: &Invocation) -> Outcome {
         return Err(Failure::new(refusal));
     }
     let agent = Agent::connect(invocation)?;
-    let call = agent.delete(key_path(key.as_bytes()));
+    let call = agent.delete(key.path());
     if recurse {
         call.query("recurse", "")
             .send()

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use consul_api::types::kv::KvPair;
 
-use super::{ExportEntry, without_slash};
-use crate::agent::{Agent, CallError, key_path};
+use super::{ExportEntry, Typed};
+use crate::agent::{Agent, CallError};
 use crate::command::{Body, Command, Http, Invocation};
 use crate::failure::{Failure, Outcome};
 use crate::http_flags::NAMESPACE;
@@ -25,10 +25,10 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(invocation: &Invocation) -> Outcome {
-    let args = invocation.at_most(1)?;
-    let prefix = without_slash(args.first().map_or("", String::as_str));
+    invocation.at_most(1)?;
     let agent = Agent::connect(invocation)?;
-    let entries = entries(&agent, prefix).map_err(Failure::of("Error querying Consul agent: "))?;
+    let entries = entries(&agent, &Typed::first(&invocation.flags))
+        .map_err(Failure::of("Error querying Consul agent: "))?;
     let exported: Vec<ExportEntry> = entries
         .into_iter()
         .map(|entry| ExportEntry {
@@ -40,8 +40,8 @@ fn run(invocation: &Invocation) -> Outcome {
     output::done(&output::json(&exported, output::TAB))
 }
 
-fn entries(agent: &Agent, prefix: &str) -> Result<Vec<KvPair>, CallError> {
-    let reply = agent.get(key_path(prefix.as_bytes())).query("recurse", "").optional()?;
+fn entries(agent: &Agent, prefix: &Typed<'_>) -> Result<Vec<KvPair>, CallError> {
+    let reply = agent.get(prefix.path()).query("recurse", "").optional()?;
     let entries: Option<Option<Vec<KvPair>>> = reply.map(|reply| reply.json()).transpose()?;
     Ok(entries.flatten().unwrap_or_default())
 }

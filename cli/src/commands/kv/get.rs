@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use consul_api::types::kv::KvPair;
 
-use super::without_slash;
-use crate::agent::{Agent, CallError, key_path};
+use super::Typed;
+use crate::agent::{Agent, CallError};
 use crate::command::{Body, Command, Http, Invocation};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::flags::{Flag, Parsed};
@@ -37,19 +37,19 @@ pub static COMMAND: Command = Command {
 
 fn run(invocation: &Invocation) -> Outcome {
     let flags = &invocation.flags;
-    let args = invocation.at_most(1)?;
-    let key = without_slash(args.first().map_or("", String::as_str));
+    invocation.at_most(1)?;
+    let key = Typed::first(flags);
     let many = flags.switch("keys") || flags.switch("recurse");
     if key.is_empty() && !many {
         return Err(Failure::new("Error! Missing KEY argument"));
     }
     let agent = Agent::connect(invocation)?;
     let found = if flags.switch("keys") {
-        names(&agent, key, flags)
+        names(&agent, &key, flags)
     } else if flags.switch("recurse") {
-        entries(&agent, key, flags)
+        entries(&agent, &key, flags)
     } else {
-        single(&agent, key, flags)
+        single(&agent, &key, flags)
     };
     let text = found.map_err(|error| format!("Error querying Consul agent: {}", error.without_body()));
     match text.map_err(Failure::new)? {
@@ -68,8 +68,8 @@ fn print(bytes: &[u8]) -> std::io::Result<()> {
     out.flush()
 }
 
-fn names(agent: &Agent, prefix: &str, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
-    let call = agent.get(key_path(prefix.as_bytes())).query("keys", "");
+fn names(agent: &Agent, prefix: &Typed<'_>, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
+    let call = agent.get(prefix.path()).query("keys", "");
     let Some(reply) = call.query("separator", flags.text("separator")).optional()? else {
         return Ok(Some(Vec::new()));
     };
@@ -79,8 +79,8 @@ fn names(agent: &Agent, prefix: &str, flags: &Parsed) -> Result<Option<Vec<u8>>,
     ))
 }
 
-fn entries(agent: &Agent, prefix: &str, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
-    let Some(reply) = agent.get(key_path(prefix.as_bytes())).query("recurse", "").optional()? else {
+fn entries(agent: &Agent, prefix: &Typed<'_>, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
+    let Some(reply) = agent.get(prefix.path()).query("recurse", "").optional()? else {
         return Ok(Some(Vec::new()));
     };
     let entries: Option<Vec<KvPair>> = reply.json()?;
@@ -100,8 +100,8 @@ fn entries(agent: &Agent, prefix: &str, flags: &Parsed) -> Result<Option<Vec<u8>
     Ok(Some(out))
 }
 
-fn single(agent: &Agent, key: &str, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
-    let Some(reply) = agent.get(key_path(key.as_bytes())).optional()? else { return Ok(None) };
+fn single(agent: &Agent, key: &Typed<'_>, flags: &Parsed) -> Result<Option<Vec<u8>>, CallError> {
+    let Some(reply) = agent.get(key.path()).optional()? else { return Ok(None) };
     let entries: Option<Vec<KvPair>> = reply.json()?;
     let Some(entry) = entries.unwrap_or_default().into_iter().next() else { return Ok(None) };
     let mut out = Vec::new();

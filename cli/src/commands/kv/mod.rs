@@ -6,10 +6,13 @@ mod get;
 mod import;
 mod put;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::agent::CallError;
+use crate::agent::{CallError, key_path};
 use crate::command::Command;
+use crate::flags::Parsed;
 
 pub static COMMAND: Command = Command::group(
     "kv",
@@ -34,9 +37,30 @@ struct ExportEntry {
     value: String,
 }
 
-/// Reading tolerates one slash before the key.
-fn without_slash(key: &str) -> &str {
-    key.strip_prefix('/').unwrap_or(key)
+/// A key or prefix as it was typed, byte for byte.
+struct Typed<'a>(&'a [u8]);
+
+impl<'a> Typed<'a> {
+    /// The first positional. Reading and deleting tolerate one slash before it.
+    fn first(flags: &'a Parsed) -> Self {
+        let bytes = flags.raw.first().map_or(&b""[..], |word| word.as_encoded_bytes());
+        Self(bytes.strip_prefix(b"/").unwrap_or(bytes))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn path(&self) -> Vec<u8> {
+        key_path(self.0)
+    }
+}
+
+/// For messages.
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
 }
 
 /// Writing does not: such a key would be another one.

@@ -1,6 +1,7 @@
 //! `consul services`: services of the local agent.
 
 mod deregister;
+mod export;
 mod files;
 mod register;
 
@@ -13,5 +14,5 @@ pub static COMMAND: Command = Command::group(
 
     $ consul services register web.json
     $ consul services deregister -id=web",
-    &[&deregister::COMMAND, &register::COMMAND],
+    &[&deregister::COMMAND, &export::COMMAND, &register::COMMAND],
 );

@@ -2,10 +2,13 @@
 
 mod view;
 
+use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use consul_api::client::{Client, ClientError, Consistency, QueryOptions};
+use consul_api::client::retry::Backoff;
+use consul_api::client::watch::{WatchSettings, Watcher};
+use consul_api::client::{Answer, Client, ClientError, Consistency, QueryOptions};
 use consul_api::types::time::GoTime;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
@@ -43,7 +46,7 @@ pub static COMMAND: Command = Command {
     body: Body::Leaf(run),
 };
 
-/// First pause after an error; it grows with the square of the number of errors in a row.
+/// Longest first pause after an error; pauses double while errors follow each other.
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(180);
 
@@ -58,9 +61,9 @@ fn run(invocation: &Invocation) -> Outcome {
         let options = options(flags);
         if flags.args.is_empty() {
             let now = view.read(&client, &options).await.map_err(querying())?;
-            return output::done(&output::json(&now.data, output::FOUR_SPACES));
+            return output::done(&output::json(&now.value, output::FOUR_SPACES));
         }
-        let mut watch = Watch { client, view, options, last: None, failures: 0 };
+        let mut watch = Watch::new(client, view, options);
         loop {
             let change = tokio::select! {
                 () = signals.received() => return Ok(Exit::SUCCESS),
@@ -79,33 +82,39 @@ fn options(flags: &Parsed) -> QueryOptions {
     QueryOptions { datacenter, consistency, ..QueryOptions::default() }
 }
 
-/// A view and how far it was read.
+type Fetch = Pin<Box<dyn Future<Output = Result<Answer<Value>, ClientError>>>>;
+
+/// A view and how far it was told.
 struct Watch {
-    client: Client,
     view: View,
-    options: QueryOptions,
+    watcher: Watcher<Box<dyn FnMut(QueryOptions) -> Fetch>>,
     last: Option<Snapshot>,
-    failures: u32,
 }
 
 impl Watch {
+    fn new(client: Client, view: View, options: QueryOptions) -> Self {
+        let settings = WatchSettings { backoff: Backoff::new(RETRY, RETRY_MAX), ..WatchSettings::default() };
+        let asked = view.clone();
+        let fetch = move |options: QueryOptions| -> Fetch {
+            let (client, view) = (client.clone(), asked.clone());
+            Box::pin(async move { view.read(&client, &options).await })
+        };
+        Self { view, watcher: Watcher::new(options, settings, Box::new(fetch)), last: None }
+    }
+
     /// Waits for the first state or the next one that differs. Errors are logged and tried again.
     async fn next(&mut self) -> Snapshot {
         loop {
-            match self.view.read(&self.client, &self.options).await {
-                Ok(now) => {
-                    self.failures = 0;
-                    if let Some(change) = self.advance(now) {
+            match self.watcher.next().await {
+                Ok(answer) => {
+                    if let Some(change) = self.advance(answer.into()) {
                         return change;
                     }
                 }
                 Err(error) => {
-                    self.failures = self.failures.saturating_add(1);
+                    log(self.view.kind, &error, self.watcher.pause());
                     // After an outage the agent may count from another number.
-                    self.options.index = 0;
-                    let pause = pause(self.failures);
-                    log(self.view.kind, &error, pause);
-                    tokio::time::sleep(pause).await;
+                    self.watcher.reset();
                 }
             }
         }
@@ -113,10 +122,6 @@ impl Watch {
 
     /// Takes an answer; returns what to tell if the data differ from last time.
     fn advance(&mut self, now: Snapshot) -> Option<Snapshot> {
-        let events = self.view.kind == "event";
-        // An index that went back means another history: waiting for the old number could take for ever.
-        let went_back = !events && now.index < self.options.index;
-        self.options.index = if went_back { 0 } else { now.index.max(1) };
         let last = self.last.as_ref();
         if last.is_some_and(|last| last.data == now.data) {
             return None;
@@ -128,13 +133,9 @@ impl Watch {
     }
 }
 
-fn pause(failures: u32) -> Duration {
-    RETRY.saturating_mul(failures.saturating_mul(failures)).min(RETRY_MAX)
-}
-
 fn log(kind: &str, error: &ClientError, pause: Duration) {
     let text = error.to_string();
-    let (now, seconds) = (GoTime::now(), pause.as_secs());
+    let (now, seconds) = (GoTime::now(), pause.as_secs_f64().ceil());
     print_error(&format!(
         "{now} [ERROR] watch.watch: Watch errored: type={kind} error={text:?} retry={seconds}s"
     ));
@@ -169,15 +170,4 @@ async fn handle(flags: &Parsed, change: &Snapshot, signals: &mut Signals) -> Res
 
 fn compact(data: &Value) -> Vec<u8> {
     format!("{data}\n").into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let seconds: Vec<u64> = [1, 2, 3, 6, 100_000].map(|failures| pause(failures).as_secs()).to_vec();
-        assert_eq!(seconds, [5, 20, 45, 180, 180]);
-    }
 }

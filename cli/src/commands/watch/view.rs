@@ -1,6 +1,6 @@
 //! What is watched: one read of the HTTP API, and how its answer is shown.
 
-use consul_api::client::{Client, ClientError, Events, QueryOptions, Request};
+use consul_api::client::{Answer, Client, ClientError, Events, QueryOptions, Request};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -20,6 +20,12 @@ pub struct Snapshot {
     /// Index to wait past. For events a hash, for everything else a count.
     pub index: u64,
     pub data: Value,
+}
+
+impl From<Answer<Value>> for Snapshot {
+    fn from(answer: Answer<Value>) -> Self {
+        Self { index: answer.meta.index, data: answer.value }
+    }
 }
 
 /// The flags that say what to watch; each kind uses some of them.
@@ -87,11 +93,11 @@ impl View {
     }
 
     /// Reads once; with an index, as soon as something changed past it or after the agent's waiting time.
-    pub async fn read(&self, client: &Client, options: &QueryOptions) -> Result<Snapshot, ClientError> {
+    pub async fn read(&self, client: &Client, options: &QueryOptions) -> Result<Answer<Value>, ClientError> {
         let request: Request<'_> = client.get("").segment_bytes(&self.path);
         let request = self.params.iter().fold(request, |request, (name, value)| request.param(name, value));
         let answer = request.query(options).find::<Value>().await?;
-        Ok(Snapshot { index: answer.meta.index, data: self.shown(answer.value) })
+        Ok(Answer { value: self.shown(answer.value), meta: answer.meta })
     }
 
     /// The document that children read.

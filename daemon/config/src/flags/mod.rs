@@ -18,6 +18,21 @@ use std::path::PathBuf;
 use table::{Action, FLAGS};
 use thiserror::Error;
 
+/// One flag of `consul agent`, for whoever completes command lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagRow {
+    pub name: &'static str,
+    pub help: &'static str,
+    /// Takes a value only after an equals sign.
+    pub is_switch: bool,
+}
+
+/// The flags that are advertised.
+pub fn flag_rows() -> impl Iterator<Item = FlagRow> {
+    let advertised = FLAGS.iter().filter(|flag| !flag.help.is_empty());
+    advertised.map(|flag| FlagRow { name: flag.name, help: flag.help, is_switch: flag.action.is_switch() })
+}
+
 /// Why a command line was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FlagError {
