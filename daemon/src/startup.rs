@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use consul_api::types::operator::Member;
 use consul_config::{AgentFlags, FlagError, RuntimeConfig, Sources, node_id};
 use consul_dns::server::{Listeners, ServerLimits};
 use consul_raft::{Bootstrap, Config as RaftConfig, NoPeers, Peer, RaftHandle, Storage, Timing};
@@ -26,7 +27,7 @@ use crate::leader::{Leader, bootstrap, duties};
 use crate::limits::RequestLimits;
 use crate::listeners::{HttpListeners, SocketFile};
 use crate::local::persist::Persistence;
-use crate::members::{Alone, LocalMember};
+use crate::members::{Alone, LocalMember, STATUS_ALIVE};
 use crate::process::{self, PidFile};
 use crate::reload::Reloader;
 use crate::server::coordinates::{self, Coordinates};
@@ -249,8 +250,15 @@ impl Running {
         Ok(Self { agent, http, dns, tasks, metrics_stop, _pid_file: pid_file, _socket_files: socket_files })
     }
 
-    /// Goes on answering for a while: clients that have not heard yet that this server leaves still ask it.
+    /// Goes on answering for a while, unless nobody else is there: clients that have not heard yet that this server
+    /// leaves still ask it.
     async fn drain(&self) {
+        let is_other = |member: &Member| {
+            member.status == STATUS_ALIVE && !member.name.eq_ignore_ascii_case(self.agent.node_name())
+        };
+        if !self.agent.lan_members().iter().any(is_other) {
+            return;
+        }
         let drain_time = self.agent.config.load().raft.leave_drain_time;
         info!(target: "agent.server", ?drain_time, "Waiting to drain RPC traffic");
         tokio::select! {
