@@ -362,3 +362,32 @@ fn unpacked(archive: &[u8]) -> Option<Vec<u8>> {
     GzDecoder::new(archive).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
+
+#[tokio::test]
+async fn members_that_a_restored_snapshot_brings_are_reaped_and_outside_nodes_stay() {
+    let old = Setup::dev("old").start().await;
+    old.put_json("/v1/catalog/register", &json!({"Node": "outside", "Address": "10.0.0.9"})).await.ok();
+    old.put_json("/v1/agent/service/register", &json!({"Name": "web"})).await.ok();
+    old.until("/v1/catalog/node/old", |reply| reply.json()["Services"]["web"].is_object()).await;
+    let archive = old.get("/v1/snapshot").await.ok().body;
+    let mut agent = Setup::server("new").start().await;
+    agent.put("/v1/snapshot", archive).await.ok();
+    let names = |reply: &consul_tests::Reply| -> Vec<String> {
+        let nodes = reply.json();
+        nodes
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|node| node["Node"].as_str().map(str::to_owned))
+            .collect()
+    };
+    agent.until("/v1/catalog/nodes", |reply| names(reply) == ["new", "outside"]).await;
+    // With the member went what stood on it.
+    assert_eq!(agent.get("/v1/catalog/service/web").await.ok().json(), json!([]));
+    agent.until("/v1/health/node/new", |reply| reply.json()[0]["CheckID"] == "serfHealth").await;
+    assert_eq!(names(&agent.get("/v1/catalog/nodes").await), ["new", "outside"]);
+    // A restart finds the same.
+    agent.terminate().await;
+    agent.restart().await;
+    assert_eq!(names(&agent.get("/v1/catalog/nodes").await), ["new", "outside"]);
+}

@@ -2,6 +2,7 @@
 
 mod clients;
 mod cluster;
+mod command_line;
 mod durability;
 mod faults;
 mod garbage;
