@@ -40,6 +40,12 @@ impl Walker {
         Self { pending: vec![1], at: 0 }
     }
 
+    /// Bytes that the value has at the least: what was walked, and one for each part that is announced. Tells a
+    /// claim that cannot be right long before its parts fail to come.
+    pub fn least(&self) -> usize {
+        self.pending.iter().fold(self.at, |least, count| least.saturating_add(*count))
+    }
+
     /// Walks on. `bytes` begins with what was given before and may have grown since; once the value is complete,
     /// or malformed, the walker is of no further use.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Length, DecodeError> {

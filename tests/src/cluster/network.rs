@@ -15,7 +15,7 @@ use super::namespace::Namespace;
 use crate::place::Place;
 use crate::ports::Ports;
 use crate::shell::Shell;
-use crate::{Setup, tools};
+use crate::{Background, Setup, tools};
 
 const PREFIX_BITS: u8 = 24;
 
@@ -157,6 +157,11 @@ impl Host {
     /// For somebody who sits at this host and types what documents print.
     pub fn shell(&self) -> Shell {
         Shell::new(self.dir.path(), Ports::standard()).in_place(self.place(Ipv4Addr::LOCALHOST))
+    }
+
+    /// Starts what a document starts in a terminal of its own.
+    pub fn background(&self, shell: &Shell, printed: &str) -> Background {
+        Background::spawn(shell.command(&format!("exec {printed}")))
     }
 
     /// Replaces what the host drops.

@@ -2,4 +2,7 @@
 
 mod hostile;
 mod pool;
+mod recorder;
+mod reference;
+mod sim;
 mod vectors;

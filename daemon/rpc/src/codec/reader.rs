@@ -110,7 +110,7 @@ impl MessageReader {
                 Length::Complete(len) => return Ok(Some(self.take(len))),
                 Length::AtLeast(needed) => needed,
             };
-            if needed > max {
+            if needed.max(walker.least()) > max {
                 return Err(CodecError::TooLarge { max });
             }
             self.make_room(needed)?;

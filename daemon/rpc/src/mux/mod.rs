@@ -41,3 +41,6 @@ pub struct Config {
     /// Counts what passes.
     pub counters: Arc<Counters>,
 }
+
+#[cfg(test)]
+mod tests;

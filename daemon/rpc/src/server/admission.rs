@@ -15,6 +15,7 @@ pub(super) struct Admission {
     per_address_max: usize,
     per_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     connections: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     calls_max: usize,
     calls: Semaphore,
     snapshots_max: usize,
@@ -36,6 +37,7 @@ impl Admission {
             per_address_max: limits.connections_per_address,
             per_address: Arc::default(),
             connections: Arc::new(semaphore(limits.connections_max)),
+            streams: Arc::new(semaphore(limits.streams_max)),
             calls_max: limits.calls_max.min(Semaphore::MAX_PERMITS),
             calls: semaphore(limits.calls_max),
             snapshots_max: limits.snapshots_max.min(Semaphore::MAX_PERMITS),
@@ -54,6 +56,10 @@ impl Admission {
         drop(per_address);
         let per_address = Arc::clone(&self.per_address);
         Some(ConnectionPermit { address, per_address, _one_of_all: one_of_all })
+    }
+
+    pub fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 
     pub fn call(&self) -> Option<SemaphorePermit<'_>> {

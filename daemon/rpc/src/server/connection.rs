@@ -135,8 +135,15 @@ impl Server {
         // A stream ends when its connection does, so whoever waits for the driver waits for little more.
         let streams = TaskTracker::new();
         let run = driver.run(|stream| {
+            // Without a permit the stream is dropped, and so reset.
+            let Some(permit) = self.admission.stream() else {
+                return Counters::one(&self.counters.streams_refused);
+            };
             let (server, peer) = (Arc::clone(self), Arc::clone(&peer));
-            streams.spawn(async move { server.serve_calls(&peer, stream).await });
+            streams.spawn(async move {
+                let _permit = permit;
+                server.serve_calls(&peer, stream).await;
+            });
         });
         let stopped = async {
             stop.cancelled().await;

@@ -24,6 +24,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Streams of one connection.
     pub streams_per_connection: usize,
+    /// Streams of all connections. One that waits for a request costs about a kilobyte.
+    pub streams_max: usize,
     /// Calls being worked on in all, blocked queries among them.
     pub calls_max: usize,
     /// Snapshots being saved or restored in all.
@@ -49,6 +51,7 @@ impl Default for Limits {
             connections_per_address: 100,
             connections_max: 32 * 1024,
             streams_per_connection: 16 * 1024,
+            streams_max: 256 * 1024,
             calls_max: 128 * 1024,
             snapshots_max: 8,
             buffered_max: 256 * 1024 * 1024,

@@ -2,3 +2,4 @@
 
 mod formation;
 mod linearizable;
+mod walks;
