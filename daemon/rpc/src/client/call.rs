@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::connection::Connection;
 use super::error::{RpcCallError, Sent};
 use crate::codec::{CodecError, MessageReader, Sizes, request_head};
-use crate::mux::Stream;
+use crate::io::Io;
 
 /// What a request's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,24 +49,52 @@ impl Connection {
         if form == BodyForm::Raw {
             head.extend_from_slice(&crate::codec::raw_head(body.len()));
         }
-        let answered = exchange(&mut stream, &head, body, sizes, sent).await;
-        let (response, reader) = answered.map_err(|error| RpcCallError::transport(sent.get(), &error))?;
-        if response.header.seq != seq || reader.has_bytes() {
-            let reason = "the response belongs to another request".to_owned();
-            return Err(RpcCallError::Transport { sent: Sent::Maybe, reason });
+        let result = answer(&mut stream, &head, seq, body, sizes, sent).await;
+        match &result {
+            Ok(_) => self.keep(stream),
+            // The server ends the stream after some errors, and which ones cannot be told from the text.
+            Err(RpcCallError::Remote(_)) => stream.finish(),
+            // Dropped unfinished, and so reset.
+            Err(_) => {}
         }
-        if response.header.error.is_empty() {
-            self.keep(stream);
-            return Ok(response.body);
-        }
-        // The server ends the stream after some errors, and which ones cannot be told from the text.
-        stream.finish();
-        Err(RpcCallError::Remote(response.header.error))
+        result
     }
 }
 
+/// Makes the one call of a connection without multiplexing.
+pub(super) async fn call_single(
+    mut stream: Box<dyn Io>,
+    method: &str,
+    body: &Bytes,
+    sizes: Sizes,
+    sent: &SentFlag,
+) -> Result<Bytes, RpcCallError> {
+    let head = request_head(method, 1, 0);
+    answer(&mut stream, &head, 1, body, sizes, sent).await
+}
+
+async fn answer(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    head: &[u8],
+    seq: u64,
+    body: &[u8],
+    sizes: Sizes,
+    sent: &SentFlag,
+) -> Result<Bytes, RpcCallError> {
+    let answered = exchange(stream, head, body, sizes, sent).await;
+    let (response, reader) = answered.map_err(|error| RpcCallError::transport(sent.get(), &error))?;
+    if response.header.seq != seq || reader.has_bytes() {
+        let reason = "the response belongs to another request".to_owned();
+        return Err(RpcCallError::Transport { sent: Sent::Maybe, reason });
+    }
+    if response.header.error.is_empty() {
+        return Ok(response.body);
+    }
+    Err(RpcCallError::Remote(response.header.error))
+}
+
 async fn exchange(
-    stream: &mut Stream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &[u8],
     body: &[u8],
     sizes: Sizes,
@@ -79,6 +107,7 @@ async fn exchange(
         }
         sent.set();
     }
+    stream.flush().await?;
     let mut reader = MessageReader::new();
     let response = reader.read_response(stream, sizes).await?;
     Ok((response, reader))

@@ -10,11 +10,11 @@ use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::call::{BodyForm, SentFlag};
+use super::call::{BodyForm, SentFlag, call_single};
 use super::connection::Connection;
 use super::dial::{TlsConnector, dial};
 use super::error::{DialError, RpcCallError, Sent};
-use super::target::Target;
+use super::target::{Encryption, Target};
 use crate::codec::Sizes;
 use crate::counters::Counters;
 use crate::first_byte;
@@ -127,6 +127,10 @@ impl Pool {
         let sent = SentFlag::default();
         let call = async {
             let sizes = self.inner.config.response;
+            if target.encryption == Encryption::Insecure {
+                let stream = self.inner.dial(target, first_byte::SINGLE).await?;
+                return call_single(stream, method, &body, sizes, &sent).await;
+            }
             let connection = self.connection(target).await?;
             let result = connection.call(method, &body, form, sizes, &sent).await;
             match &result {
@@ -159,7 +163,7 @@ impl Pool {
         }
     }
 
-    /// Makes sure that there is a connection, so that the next call need not wait for one.
+    /// Makes sure that there is a multiplexed connection, so that the next call need not wait for one.
     pub async fn connect(&self, target: &Target) -> Result<(), DialError> {
         self.connection(target).await.map(drop)
     }

@@ -10,7 +10,7 @@ pub enum Encryption {
     Plain,
     /// With TLS, the server's certificate verified as configured.
     Tls,
-    /// With TLS and without a certificate of ours, on a connection of its own: only for getting one.
+    /// With TLS and without a certificate of ours, each call on a connection of its own: only for getting one.
     Insecure,
 }
 

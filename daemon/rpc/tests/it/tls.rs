@@ -105,6 +105,19 @@ async fn an_insecure_peer_may_only_ask_for_credentials() {
 }
 
 #[tokio::test]
+async fn the_pool_asks_for_credentials_on_a_connection_of_its_own() {
+    let server = start().await;
+    let pool = Pool::new(PoolConfig::default(), Some(Arc::new(Say)));
+    let insecure = target(&server, Encryption::Insecure);
+    for _ in 0..2 {
+        let body = wrap_raw(b"request");
+        let answer = pool.call(&insecure, "AutoEncrypt.Sign", body.clone(), soon()).await.unwrap();
+        assert_eq!(answer, body);
+    }
+    assert_eq!(pool.counters().values().connections_dialed, 2);
+}
+
+#[tokio::test]
 async fn tls_within_tls_is_refused() {
     let server = start().await;
     for inner in [3, 7, 1, 8] {
