@@ -149,3 +149,79 @@ pub fn retransmit_limit(mult: u32, members: usize) -> u32 {
     let scale = ((members as f64) + 1.0).log10().ceil();
     mult.saturating_mul(scale as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(bytes: usize) -> Budget {
+        Budget { overhead: 2, bytes, retransmit_limit: 3 }
+    }
+
+    fn message(len: usize) -> Bytes {
+        vec![len as u8; len].into()
+    }
+
+    fn taken(queue: &mut BroadcastQueue, bytes: usize) -> Vec<usize> {
+        queue.take(&budget(bytes), 127).iter().map(Bytes::len).collect()
+    }
+
+    #[test]
+    fn the_rarely_sent_go_first_and_among_them_the_large() {
+        let mut queue = BroadcastQueue::new(10);
+        queue.push(None, message(10));
+        queue.push(None, message(20));
+        assert_eq!(taken(&mut queue, 22), [20]);
+        queue.push(None, message(5));
+        assert_eq!(taken(&mut queue, 19), [10, 5]);
+        assert_eq!(taken(&mut queue, 100), [20, 10, 5]);
+    }
+
+    #[test]
+    fn a_message_goes_after_its_last_transmission() {
+        let mut queue = BroadcastQueue::new(10);
+        let broadcast = queue.push(None, message(10));
+        for _ in 0..3 {
+            assert!(queue.contains(broadcast));
+            assert_eq!(taken(&mut queue, 100), [10]);
+        }
+        assert!(!queue.contains(broadcast));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn news_of_the_same_replaces_what_is_out_of_date() {
+        let mut queue = BroadcastQueue::new(10);
+        let old = queue.push(Some("x".into()), message(10));
+        taken(&mut queue, 100);
+        let new = queue.push(Some("x".into()), message(11));
+        assert_eq!((queue.contains(old), queue.contains(new), queue.len()), (false, true, 1));
+    }
+
+    #[test]
+    fn a_full_queue_drops_what_was_sent_most() {
+        let mut queue = BroadcastQueue::new(2);
+        let sent = queue.push(None, message(30));
+        taken(&mut queue, 100);
+        let kept = queue.push(None, message(20));
+        queue.push(None, message(10));
+        assert_eq!((queue.contains(sent), queue.contains(kept), queue.len()), (false, true, 2));
+    }
+
+    #[test]
+    fn a_packet_holds_only_so_many_messages_and_bytes() {
+        let mut queue = BroadcastQueue::new(1000);
+        for _ in 0..300 {
+            queue.push(None, message(1));
+        }
+        assert_eq!(queue.take(&budget(1400), 127).len(), 127);
+        assert_eq!(queue.take(&budget(30), 127).len(), 10);
+        assert_eq!(queue.take(&budget(2), 127).len(), 0);
+    }
+
+    #[test]
+    fn limits_grow_with_the_digits_of_the_pool() {
+        let limits = [1, 9, 10, 99, 100, 9999].map(|members| retransmit_limit(4, members));
+        assert_eq!(limits, [4, 4, 8, 8, 12, 16]);
+    }
+}

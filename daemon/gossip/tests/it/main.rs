@@ -5,4 +5,5 @@ mod pool;
 mod recorder;
 mod reference;
 mod sim;
+mod statements;
 mod vectors;
