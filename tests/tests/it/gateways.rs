@@ -63,6 +63,10 @@ async fn gateways_list_their_services() {
                 "FromWildcard": true},
         ])
     );
+    let shown = agent.get("/v1/internal/ui/gateway-services-nodes/ig").await.ok().json();
+    assert_eq!((&shown[0]["Name"], &shown[0]["InstanceCount"]), (&json!("api"), &json!(1)), "{shown}");
+    assert_eq!(shown[0]["GatewayConfig"], json!({"Addresses": ["api.ingress.dc1.consul.:9090"]}));
+    assert_eq!(shown[1]["GatewayConfig"], json!({"Addresses": ["a.example:8080"]}));
     assert_eq!(agent.get("/v1/catalog/gateway-services/none").await.ok().json(), Value::Null);
     assert_eq!(agent.get("/v1/catalog/gateway-services/").await.status, 400);
     // A wildcard of a listener takes the services that speak its protocol.

@@ -18,6 +18,7 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::rpc::gateway::{GatewayService, GatewayServices};
 use crate::rpc::internal::{AllInstances, NodeDetail, NodeDetails, ServiceSummary, summarize};
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
 
@@ -127,11 +128,19 @@ struct SummaryView<'a> {
     checks_warning: usize,
     checks_critical: usize,
     external_sources: Option<&'a BTreeSet<String>>,
-    gateway_config: BTreeMap<(), ()>,
+    gateway_config: GatewayConfig,
     transparent_proxy: bool,
     connect_native: bool,
     connected_with_proxy: bool,
     connected_with_gateway: bool,
+}
+
+/// How a service is reached through the gateway that was asked about.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GatewayConfig {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<String>,
 }
 
 async fn services(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
@@ -176,7 +185,7 @@ fn view<'a>(
         checks_warning: summary.warning,
         checks_critical: summary.critical,
         external_sources: unless_empty(&summary.external_sources),
-        gateway_config: BTreeMap::new(),
+        gateway_config: GatewayConfig::default(),
         transparent_proxy: false,
         connect_native: summary.connect_native,
         connected_with_proxy: proxied,
@@ -184,14 +193,42 @@ fn view<'a>(
     }
 }
 
-/// No gateway is linked to services here, because nothing interprets gateway configuration; the list is empty.
+/// The services behind a gateway, summed up.
 async fn gateway_services(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     if request.rest.is_empty() {
         return Err(Failure::bad_request("Missing gateway name"));
     }
     let options = options::read_options(&request, agent.wait_limits())?.at_once();
-    let (meta, _) = agent.read(&NodeDetails::Node(String::new()), &options).await?;
-    Ok(Reply::json(&request, &[(); 0])?.with_meta(&meta, MetaHeaders::Index))
+    let (meta, links) = agent.read(&GatewayServices { gateway: request.rest_text() }, &options).await?;
+    let (_, mut rows) = agent.read(&AllInstances, &options).await?;
+    rows.retain(|row| links.iter().any(|link| link.service.name.eq_ignore_ascii_case(&row.service.service)));
+    let domain = agent.dns.load().domain.name().to_string();
+    let datacenter = &agent.identity.datacenter;
+    let summaries = summarize(&rows);
+    let views: Vec<_> = summaries
+        .iter()
+        .map(|(name, summary)| {
+            let of_service = links.iter().filter(|link| link.service.name.eq_ignore_ascii_case(name));
+            let addresses = of_service.flat_map(|link| addresses(link, datacenter, &domain)).collect();
+            let gateway_config = GatewayConfig { addresses };
+            SummaryView {
+                gateway_config,
+                connected_with_gateway: true,
+                ..view(name, summary, datacenter, false)
+            }
+        })
+        .collect();
+    Ok(Reply::json(&request, &views)?.with_meta(&meta, MetaHeaders::Index))
+}
+
+/// Where an ingress gateway takes connections for a service: at the names it was given, or at the service's own.
+fn addresses(link: &GatewayService, datacenter: &str, domain: &str) -> Vec<String> {
+    if link.port == 0 {
+        return Vec::new();
+    }
+    let own = [format!("{}.ingress.{datacenter}.{domain}", link.service.name)];
+    let hosts = if link.hosts.is_empty() { &own[..] } else { &link.hosts };
+    hosts.iter().map(|host| format!("{host}:{}", link.port)).collect()
 }
 
 /// Datacenters tell each other of their mesh gateways in these; without a mesh there are none.
