@@ -37,6 +37,12 @@ impl<S: StateMachine> RaftHandle<S> {
         self.change(ChangeMembers::AddVoterIds([server.id].into()), true).await
     }
 
+    /// Gives a vote to a server that has the log already.
+    pub async fn promote(&self, server: ServerId) -> Result<(), MembershipError> {
+        self.address_of(server).ok_or(MembershipError::Unknown(server))?;
+        self.change(ChangeMembers::AddVoterIds([server].into()), true).await
+    }
+
     /// Takes a server's vote but keeps sending it the log.
     pub async fn demote(&self, server: ServerId) -> Result<(), MembershipError> {
         self.address_of(server).ok_or(MembershipError::Unknown(server))?;
