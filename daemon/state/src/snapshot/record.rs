@@ -4,8 +4,7 @@ use consul_api::msgpack;
 use consul_api::types::StringMap;
 use consul_api::types::bytes::Blob;
 use consul_api::types::catalog::{Node, NodeService};
-use consul_api::types::config_entry::ConfigEntry;
-use consul_api::types::duration::GoDuration;
+use consul_api::types::config_entry::{BinaryEntry, ConfigEntry};
 use consul_api::types::health::HealthCheck;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -106,29 +105,12 @@ struct ConfigEntryBody<E> {
     token: String,
 }
 
-/// The kind whose entry is wrapped once more.
-const KIND_PROXY_DEFAULTS: &str = "proxy-defaults";
-
-/// Fields that are texts in JSON and nanoseconds in binary.
-const DURATIONS: [&str; 4] = ["ConnectTimeout", "RequestTimeout", "IdleTimeout", "PerTryTimeout"];
-
 /// The value of a configuration entry's record: a byte string that holds the kind and a request.
 pub fn encode_config_entry(entry: &ConfigEntry) -> Result<Blob, msgpack::EncodeError> {
-    let mut document = entry.fields.clone();
-    document.insert("Kind".to_owned(), entry.kind.clone().into());
-    document.insert("Name".to_owned(), entry.name.clone().into());
-    document.insert("CreateIndex".to_owned(), entry.create_index.into());
-    document.insert("ModifyIndex".to_owned(), entry.modify_index.into());
-    let mut document = Value::Object(document);
-    durations_to_numbers(&mut document);
     let mut out = msgpack::to_vec(&entry.kind)?;
     let (datacenter, op, token) = (String::new(), String::new(), String::new());
-    if entry.kind == KIND_PROXY_DEFAULTS {
-        let wrapped = Blob::from(msgpack::to_vec(&document)?);
-        msgpack::encode_into(&mut out, &ConfigEntryBody { datacenter, entry: wrapped, op, token })?;
-    } else {
-        msgpack::encode_into(&mut out, &ConfigEntryBody { datacenter, entry: document, op, token })?;
-    }
+    let body = ConfigEntryBody { datacenter, entry: entry.to_binary()?, op, token };
+    msgpack::encode_into(&mut out, &body)?;
     Ok(Blob::from(out))
 }
 
@@ -136,47 +118,10 @@ pub fn decode_config_entry(value: &[u8]) -> Result<ConfigEntry, msgpack::DecodeE
     let blob: Blob = msgpack::from_slice(value)?;
     let mut rest = blob.as_slice();
     let kind: String = msgpack::from_front(&mut rest)?;
-    let mut document: Value = if kind == KIND_PROXY_DEFAULTS {
-        let body: ConfigEntryBody<Blob> = msgpack::from_slice(rest)?;
-        msgpack::from_slice(body.entry.as_slice())?
-    } else {
-        let body: ConfigEntryBody<Value> = msgpack::from_slice(rest)?;
-        body.entry
-    };
-    numbers_to_durations(&mut document);
-    let Value::Object(mut fields) = document else {
-        return Ok(ConfigEntry { kind, ..ConfigEntry::default() });
-    };
-    fields.remove("Kind");
-    let name = fields.remove("Name").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    let mut index = |name| fields.remove(name).and_then(|index| index.as_u64()).unwrap_or_default();
-    let (create_index, modify_index) = (index("CreateIndex"), index("ModifyIndex"));
-    Ok(ConfigEntry { kind, name, fields, create_index, modify_index })
-}
-
-fn durations_to_numbers(value: &mut Value) {
-    convert(value, &|field| {
-        let span: GoDuration = field.as_str()?.parse().ok()?;
-        Some(span.0.into())
-    });
-}
-
-fn numbers_to_durations(value: &mut Value) {
-    convert(value, &|field| Some(GoDuration(field.as_i64()?).to_string().into()));
-}
-
-/// Rewrites duration fields at any depth; decoding has bounded the depth.
-fn convert(value: &mut Value, rewrite: &dyn Fn(&Value) -> Option<Value>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match DURATIONS.contains(&name.as_str()).then(|| rewrite(field)).flatten() {
-                    Some(rewritten) => *field = rewritten,
-                    None => convert(field, rewrite),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| convert(item, rewrite)),
-        _ => {}
-    }
+    let entry = BinaryEntry::read(
+        &kind,
+        || msgpack::from_slice(rest).map(|body: ConfigEntryBody<Value>| body.entry),
+        || msgpack::from_slice(rest).map(|body: ConfigEntryBody<Blob>| body.entry),
+    )?;
+    ConfigEntry::from_binary(kind, entry)
 }
