@@ -1,27 +1,26 @@
 //! One agent: what its doors and loops share.
 
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use consul_acl::Authorizer;
 use consul_api::types::event::UserEvent;
-use consul_api::types::session::Session;
 use consul_config::RuntimeConfig;
 use consul_telemetry::log::Logs;
 use consul_telemetry::metrics::{Counter, counter};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::cluster::Cluster;
+use crate::cluster::lone::Lone;
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;
 use crate::limits::RateLimiter;
 use crate::members::LocalMember;
-use crate::rpc::read::Read;
-use crate::rpc::session::{SessionCreate, SessionList};
-use crate::rpc::write::Write;
+use crate::rpc::remote::{Operation, RemoteRead, RemoteWrite};
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
 use crate::server::Server;
 use crate::services::Services;
@@ -73,6 +72,8 @@ pub struct Agent {
     pub cache: Cache,
     /// Bounds what this agent asks of servers. Reloadable.
     pub rpc_limit: RateLimiter,
+    /// Set once gossip runs.
+    pub pools: OnceLock<Arc<dyn Cluster>>,
     authorizer: Authorizer,
 }
 
@@ -122,6 +123,7 @@ impl Agent {
             started: Instant::now(),
             stop: parts.stop,
             leave: parts.leave,
+            pools: OnceLock::new(),
             authorizer: Authorizer::allow_all(),
         })
     }
@@ -148,7 +150,7 @@ impl Agent {
     }
 
     /// The path of every read.
-    pub async fn read<R: Read>(
+    pub async fn read<R: RemoteRead>(
         &self,
         request: &R,
         options: &ReadOptions,
@@ -165,7 +167,11 @@ impl Agent {
     }
 
     /// The path of every write.
-    pub async fn write<W: Write>(&self, request: W, options: &WriteOptions) -> Result<W::Reply, RpcError> {
+    pub async fn write<W: RemoteWrite>(
+        &self,
+        request: W,
+        options: &WriteOptions,
+    ) -> Result<W::Reply, RpcError> {
         let authorizer = self.authorize(&options.token)?;
         request.authorize(&authorizer)?;
         self.route(&options.datacenter)?.write(request).await
@@ -193,47 +199,19 @@ impl Agent {
         Err(RpcError::NoPathToDatacenter)
     }
 
-    /// Creates a session and starts its clock.
-    pub async fn create_session(
-        &self,
-        request: SessionCreate,
-        options: &WriteOptions,
-    ) -> Result<String, RpcError> {
-        let session = request.session.clone();
-        let id = self.write(request, options).await?;
-        let armed = Session { id: id.clone(), ..session };
-        self.server_for(&options.datacenter)?.leader.arm_session(&armed, Instant::now());
-        Ok(id)
+    /// The path of every operation.
+    pub async fn operate<O: Operation>(
+        self: &Arc<Self>,
+        operation: &O,
+        options: &ReadOptions,
+    ) -> Result<(ReadMeta, O::Reply), RpcError> {
+        let server = self.route(&options.datacenter)?;
+        operation.perform(self, server, options).await
     }
 
-    /// Starts a session's clock anew. `None` if there is no such session.
-    pub async fn renew_session(
-        &self,
-        id: &str,
-        options: &WriteOptions,
-    ) -> Result<Option<Arc<Session>>, RpcError> {
-        let Some(session) = self.find_session(id, options).await? else { return Ok(None) };
-        let authorizer = self.authorize(&options.token)?;
-        let resource = consul_acl::Resource::Session(&session.node);
-        crate::rpc::write::require(authorizer.allows(resource, consul_acl::Access::Write))?;
-        self.server_for(&options.datacenter)?.leader.arm_session(&session, Instant::now());
-        Ok(Some(session))
-    }
-
-    /// Whose session it is.
-    pub async fn session_node(&self, id: &str, options: &WriteOptions) -> Result<Option<String>, RpcError> {
-        Ok(self.find_session(id, options).await?.map(|session| session.node.clone()))
-    }
-
-    async fn find_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, RpcError> {
-        let read = ReadOptions {
-            datacenter: options.datacenter.clone(),
-            token: options.token.clone(),
-            max_wait: Duration::ZERO,
-            ..ReadOptions::default()
-        };
-        let (_, mut found) = self.read(&SessionList::Id(id.to_owned()), &read).await?;
-        Ok(found.pop())
+    /// The gossip pools that this agent is in.
+    pub fn cluster(&self) -> &dyn Cluster {
+        self.pools.get().map_or(&Lone, |pools| &**pools)
     }
 
     /// Takes in an event that arrived, if its filters name this node and one of its services. Names with an underscore

@@ -18,17 +18,18 @@ use consul_state::{Version, WatchSet};
 use consul_telemetry::metrics::{self, Counter, Sample};
 
 use crate::agent::Agent;
-use crate::rpc::catalog::{ServiceInstances, has_tags};
+use crate::rpc::catalog::{NodeList, NodeServicesOf, ServiceInstances, ServicesAt, has_tags, is_at};
 use crate::rpc::gateway::ExposingGateways;
 use crate::rpc::query::{QueryExecute, QuerySource};
 use crate::rpc::read::Read;
+use crate::rpc::remote::RemoteRead;
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
 
 /// The agent behind the DNS door.
 pub struct DnsBackend(pub Arc<Agent>);
 
 impl DnsBackend {
-    async fn ask<R: Read>(
+    async fn ask<R: RemoteRead>(
         &self,
         request: &R,
         datacenter: &str,
@@ -105,8 +106,15 @@ impl Backend for DnsBackend {
 
     async fn reverse(&self, ip: IpAddr, read: DnsRead) -> Result<Reply<Option<Holder>>, BackendError> {
         let datacenter = self.0.identity.datacenter.clone();
-        let (meta, holder) = self.ask(&DnsReverse { ip, datacenter: &datacenter }, "", read).await?;
-        Ok(Reply { value: holder, last_contact: meta.last_contact })
+        let (meta, node) = self.ask(&DnsNodeAt(ip), "", read).await?;
+        if let Some(name) = node {
+            let value = Some(Holder::Node { name, datacenter });
+            return Ok(Reply { value, last_contact: meta.last_contact });
+        }
+        let (meta, services) = self.ask(&ServicesAt { address: ip }, "", read).await?;
+        let service = services.into_iter().next();
+        let value = service.map(|row| Holder::Service { name: row.service_name, datacenter });
+        Ok(Reply { value, last_contact: meta.last_contact })
     }
 
     fn observe(&self, event: Event) {
@@ -194,48 +202,84 @@ impl Read for DnsNode<'_> {
     }
 }
 
-struct DnsReverse<'a> {
-    ip: IpAddr,
-    datacenter: &'a str,
-}
+/// The name of the node at an address.
+struct DnsNodeAt(IpAddr);
 
-impl Read for DnsReverse<'_> {
-    type Reply = Option<Holder>;
+impl Read for DnsNodeAt {
+    type Reply = Option<String>;
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        let is_it = |address: &str| address.parse::<IpAddr>().is_ok_and(|address| address == self.ip);
-        let datacenter = || self.datacenter.to_owned();
-        {
-            let (index, mut nodes) = version.nodes(seen);
-            if let Some(node) = nodes.find(|node| is_it(&node.address)) {
-                return Ok((index, Some(Holder::Node { name: node.node.clone(), datacenter: datacenter() })));
-            }
-        }
-        let (index, mut instances) = version.all_instances(seen);
-        let service = instances.find(|row| is_it(&row.service.address));
-        Ok((
-            index,
-            service
-                .map(|row| Holder::Service { name: row.service.service.clone(), datacenter: datacenter() }),
-        ))
+        let (index, mut nodes) = version.nodes(seen);
+        Ok((index, nodes.find(|node| is_at(&node.address, self.0)).map(|node| node.node.clone())))
     }
 
     fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
-        let allowed = match reply {
-            None => true,
-            Some(Holder::Node { name, .. }) => authorizer.allows(Resource::Node(name), Access::Read),
-            Some(Holder::Service { name, .. }) => authorizer.allows(Resource::Service(name), Access::Read),
-        };
-        if !allowed {
+        let hidden =
+            reply.as_ref().is_some_and(|name| !authorizer.allows(Resource::Node(name), Access::Read));
+        if hidden {
             *reply = None;
         }
-        Ok(!allowed)
+        Ok(hidden)
+    }
+}
+
+impl RemoteRead for DnsInstances<'_> {
+    fn method(&self) -> &'static str {
+        "Health.ServiceNodes"
+    }
+
+    fn arguments(&self, options: &ReadOptions) -> Vec<u8> {
+        self.plain().arguments(options)
+    }
+
+    fn reply(&self, body: &[u8]) -> Result<(ReadMeta, Self::Reply), RpcError> {
+        let (meta, rows) = self.plain().reply(body)?;
+        Ok((meta, rows.iter().map(dns_instance).collect()))
+    }
+}
+
+impl DnsInstances<'_> {
+    /// The same question as other doors ask it.
+    fn plain(&self) -> ServiceInstances {
+        let tags = self.tag.iter().map(|tag| (*tag).to_owned()).collect();
+        ServiceInstances { lookup: self.lookup, tags, ..ServiceInstances::named(self.service) }
+    }
+}
+
+impl RemoteRead for DnsNode<'_> {
+    fn method(&self) -> &'static str {
+        "Catalog.NodeServices"
+    }
+
+    fn arguments(&self, options: &ReadOptions) -> Vec<u8> {
+        NodeServicesOf { node: self.0.to_owned() }.arguments(options)
+    }
+
+    fn reply(&self, body: &[u8]) -> Result<(ReadMeta, Self::Reply), RpcError> {
+        let (meta, found) = NodeServicesOf { node: self.0.to_owned() }.reply(body)?;
+        Ok((meta, found.map(|found| found.node)))
+    }
+}
+
+impl RemoteRead for DnsNodeAt {
+    fn method(&self) -> &'static str {
+        "Catalog.ListNodes"
+    }
+
+    fn arguments(&self, options: &ReadOptions) -> Vec<u8> {
+        NodeList::default().arguments(options)
+    }
+
+    fn reply(&self, body: &[u8]) -> Result<(ReadMeta, Self::Reply), RpcError> {
+        let (meta, nodes) = NodeList::default().reply(body)?;
+        let found = nodes.iter().find(|node| is_at(&node.address, self.0));
+        Ok((meta, found.map(|node| node.node.clone())))
     }
 }
 
 impl Agent {
     /// Prepared queries as DNS names.
-    async fn dns_query(&self, ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
+    async fn dns_query(self: &Arc<Self>, ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
         let request = QueryExecute {
             id_or_name: ask.query.to_owned(),
             source: QuerySource {
@@ -246,7 +290,7 @@ impl Agent {
             ..QueryExecute::default()
         };
         let options = read_options(ask.datacenter, ask.read);
-        let (meta, answer) = self.execute_query(&request, &options).await?;
+        let (meta, answer) = self.operate(&request, &options).await?;
         let ttl: Option<GoDuration> = answer.dns.ttl.parse().ok();
         let value = QueryAnswer {
             service: answer.service,

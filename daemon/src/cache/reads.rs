@@ -8,15 +8,18 @@ use futures::future::BoxFuture;
 use super::{CacheControl, Fetched, Key, Source};
 use crate::agent::Agent;
 use crate::rpc::catalog::{ServiceInstances, ServiceNames};
+use crate::rpc::operation::datacenters::ListDatacenters;
 use crate::rpc::query::{QueryAnswer, QueryExecute};
-use crate::rpc::read::Read;
+use crate::rpc::remote::RemoteRead;
 use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError};
 
 /// How long one read of a watched entry blocks.
 const REFRESH_WAIT: Duration = Duration::from_secs(600);
 
 /// A blocking read that the cache may answer.
-pub trait Cacheable: Read<Reply: Clone + Send + Sync + 'static> + Clone + std::fmt::Debug + 'static {
+pub trait Cacheable:
+    RemoteRead<Reply: Clone + Send + Sync + 'static> + Clone + std::fmt::Debug + 'static
+{
     /// Distinguishes kinds of requests whose spelling is alike.
     const KIND: &'static str;
 }
@@ -60,27 +63,30 @@ impl Agent {
         unpack(fetched)
     }
 
-    /// [`Agent::execute_query`] through the cache.
+    /// Runs a query through the cache.
     pub async fn execute_query_cached(
-        &self,
+        self: &Arc<Self>,
         request: QueryExecute,
         options: &ReadOptions,
     ) -> Result<(ReadMeta, QueryAnswer), RpcError> {
         let key = key("query-execute", &request, options);
         let fetch = async {
-            let (meta, answer) = self.execute_query(&request, options).await?;
+            let (meta, answer) = self.operate(&request, options).await?;
             Ok(Fetched { meta, value: Arc::new(answer) })
         };
         unpack(self.cache.fetched(key, options.cache_control, fetch).await?)
     }
 
-    /// [`Agent::datacenters`] through the cache.
+    /// The names of all datacenters through the cache.
     pub async fn datacenters_cached(
-        &self,
+        self: &Arc<Self>,
         control: CacheControl,
     ) -> Result<(ReadMeta, Vec<String>), RpcError> {
         let key = key("datacenters", &(), &ReadOptions::default());
-        let fetch = async { Ok(Fetched { meta: ReadMeta::default(), value: Arc::new(self.datacenters()) }) };
+        let fetch = async {
+            let (_, names) = self.operate(&ListDatacenters, &ReadOptions::default()).await?;
+            Ok(Fetched { meta: ReadMeta::default(), value: Arc::new(names) })
+        };
         unpack(self.cache.fetched(key, control, fetch).await?)
     }
 }

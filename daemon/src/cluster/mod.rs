@@ -5,11 +5,14 @@ pub mod bootstrap;
 pub mod census;
 pub mod event;
 pub mod keyring_file;
+pub mod lone;
+pub mod pools;
 pub mod quorum;
 pub mod router;
 pub mod server_info;
 pub mod tuning;
 pub mod vetting;
 
+pub use pools::{Cluster, KeyringChange, Pool};
 pub use router::{NoRoute, Router};
 pub use server_info::ServerInfo;

@@ -74,6 +74,7 @@ pub fn write_options(request: &Request) -> WriteOptions {
     WriteOptions {
         datacenter: request.params.first("dc").unwrap_or_default().to_owned(),
         token: request.token().unwrap_or_default().into(),
+        forwarded: false,
     }
 }
 

@@ -62,7 +62,7 @@ impl<'a> Uploader<'a> {
                 session: self.call.session.clone(),
                 ..KvPair::default()
             };
-            let options = WriteOptions { datacenter: String::new(), token: self.agent.own_token() };
+            let options = WriteOptions { token: self.agent.own_token(), ..WriteOptions::default() };
             match self.agent.write(KvWrite { verb: KvVerb::Lock, entry }, &options).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {

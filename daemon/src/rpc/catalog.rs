@@ -1,11 +1,12 @@
 //! Catalog requests.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::StringMap;
-use consul_api::types::catalog::{Node, NodeService, Services};
+use consul_api::types::catalog::{Node, NodeService, ServiceNode, Services};
 use consul_api::types::request::{DeregisterRequest, RegisterRequest};
 use consul_state::catalog::{Instance, Lookup, validate};
 use consul_state::{Command, Outcome, Version, WatchSet};
@@ -119,9 +120,12 @@ impl ServiceInstances {
     fn wants(&self, instance: &Instance) -> bool {
         has_tags(&instance.service, &self.tags)
             && has_meta(instance.node.meta.as_ref(), &self.node_meta)
-            && (self.health == HealthWanted::Any
-                || instance.checks.iter().all(|check| check.status == "passing"))
+            && (self.health == HealthWanted::Any || is_passing(instance))
     }
+}
+
+pub fn is_passing(instance: &Instance) -> bool {
+    instance.checks.iter().all(|check| check.status == "passing")
 }
 
 /// Does the service carry every one of `wanted`, in any letter case? An empty tag is carried by none.
@@ -152,6 +156,32 @@ impl Read for ServiceInstances {
         reply.retain(|row| may_read(authorizer, &row.node.node, &row.service.service));
         Ok(reply.len() < before)
     }
+}
+
+/// Instances that say they are at an address.
+pub struct ServicesAt {
+    pub address: IpAddr,
+}
+
+impl Read for ServicesAt {
+    type Reply = Vec<ServiceNode>;
+
+    fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
+        let (index, instances) = version.all_instances(seen);
+        let here = instances.filter(|row| is_at(&row.service.address, self.address));
+        Ok((index, here.map(|row| ServiceNode::new(&row.node, &row.service)).collect()))
+    }
+
+    fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {
+        let before = reply.len();
+        reply.retain(|row| may_read(authorizer, &row.node, &row.service_name));
+        Ok(reply.len() < before)
+    }
+}
+
+/// Is it this address, however it is spelt?
+pub fn is_at(text: &str, address: IpAddr) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|known| known == address)
 }
 
 fn may_read(authorizer: &Authorizer, node: &str, service: &str) -> bool {

@@ -8,7 +8,7 @@ use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::config_entry::ConfigEntry;
 use consul_state::catalog::{Instance, Lookup};
 use consul_state::{Version, WatchSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::RpcError;
@@ -21,19 +21,19 @@ const WILDCARD: &str = "*";
 const PROTOCOL_DEFAULT: &str = "tcp";
 
 /// A name as the API nests it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct Named {
     pub name: String,
 }
 
 /// One service behind one gateway.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct GatewayService {
     pub gateway: Named,
     pub service: Named,
-    pub gateway_kind: &'static str,
+    pub gateway_kind: String,
     #[serde(skip_serializing_if = "is_zero")]
     pub port: i64,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -209,7 +209,7 @@ fn link(entry: &ConfigEntry, kind: Kind, service: &Map<String, Value>) -> Gatewa
     GatewayService {
         gateway: Named { name: entry.name.clone() },
         service: Named { name: text(service, "Name").to_owned() },
-        gateway_kind: kind.as_str(),
+        gateway_kind: kind.as_str().to_owned(),
         port: 0,
         protocol: String::new(),
         hosts: Vec::new(),

@@ -15,6 +15,7 @@ pub mod intention;
 pub mod internal;
 pub mod kv;
 pub mod near;
+pub mod operation;
 pub mod operator;
 mod options;
 pub mod path;

@@ -67,6 +67,8 @@ pub struct ReadOptions {
     /// Wait until the answer's index is above this. Zero: answer at once.
     pub min_index: u64,
     pub max_wait: Duration,
+    /// A server of this datacenter has passed the request on to us as the leader: it goes no further.
+    pub forwarded: bool,
 }
 
 impl ReadOptions {
@@ -82,6 +84,22 @@ pub struct WriteOptions {
     /// Empty: this agent's own.
     pub datacenter: String,
     pub token: Token,
+    /// See [`ReadOptions::forwarded`].
+    pub forwarded: bool,
+}
+
+impl From<&WriteOptions> for ReadOptions {
+    fn from(options: &WriteOptions) -> Self {
+        let WriteOptions { datacenter, token, forwarded } = options.clone();
+        Self { datacenter, token, forwarded, ..Self::default() }
+    }
+}
+
+impl From<&ReadOptions> for WriteOptions {
+    fn from(options: &ReadOptions) -> Self {
+        let ReadOptions { datacenter, token, forwarded, .. } = options.clone();
+        Self { datacenter, token, forwarded }
+    }
 }
 
 /// How fresh an answer is.

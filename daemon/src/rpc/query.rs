@@ -11,12 +11,11 @@ use consul_state::query::validate::{self, REDACTED_TOKEN};
 use consul_state::{Command, Outcome, Reply, Version, WatchSet};
 use rand::seq::SliceRandom;
 
+use super::RpcError;
 use super::catalog::has_meta;
 use super::near;
 use super::read::Read;
 use super::write::{LeaderView, Step, Write, require};
-use super::{ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
-use crate::agent::Agent;
 
 /// Definitions: all, or the one with an id.
 pub enum QueryList {
@@ -73,6 +72,7 @@ fn redact(query: &mut Arc<PreparedQuery>) {
 }
 
 /// A change of the definitions.
+#[derive(Clone)]
 pub enum QueryChange {
     Create(PreparedQuery),
     /// Replaces the query that has the id in the definition.
@@ -82,19 +82,19 @@ pub enum QueryChange {
     },
 }
 
-struct QueryWrite {
-    change: QueryChange,
+pub struct QueryWrite {
+    pub change: QueryChange,
     /// Name of the query that is replaced or deleted, for the permission.
-    present: Option<String>,
+    pub present: Option<String>,
 }
 
-impl QueryWrite {
+impl QueryChange {
     /// The id that must exist, if one must.
-    fn target(&self) -> Option<&str> {
-        match &self.change {
-            QueryChange::Create(_) => None,
-            QueryChange::Update(query) => Some(&query.id),
-            QueryChange::Delete { id } => Some(id),
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Create(_) => None,
+            Self::Update(query) => Some(&query.id),
+            Self::Delete { id } => Some(id),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Write for QueryWrite {
     }
 
     fn prepare(self, leader: &LeaderView<'_>) -> Result<Step<String>, RpcError> {
-        if let Some(id) = self.target() {
+        if let Some(id) = self.change.target() {
             let found = leader.version.query(id, &mut WatchSet::new());
             let (_, query) =
                 found.map_err(|error| RpcError::refused(format!("Prepared Query lookup failed: {error}")))?;
@@ -143,10 +143,10 @@ impl Write for QueryWrite {
 }
 
 /// Finds a query by id or name and renders it if it is a template.
-struct QueryResolve<'a> {
-    id_or_name: &'a str,
+pub struct QueryResolve<'a> {
+    pub id_or_name: &'a str,
     /// Who asks must be allowed to see the definition, not only to run it.
-    shown: bool,
+    pub shown: bool,
 }
 
 impl Read for QueryResolve<'_> {
@@ -211,10 +211,10 @@ pub struct QueryAnswer {
 }
 
 /// The instances that a rendered query selects, in the order to use them in.
-struct QueryInstances<'a> {
-    service: &'a ServiceQuery,
-    source: &'a QuerySource,
-    connect: bool,
+pub struct QueryInstances<'a> {
+    pub service: &'a ServiceQuery,
+    pub source: &'a QuerySource,
+    pub connect: bool,
 }
 
 /// How far down a sorted list the source's own node is looked for. It cannot be further if distances are right.
@@ -299,7 +299,7 @@ fn fits_tags(query: &ServiceQuery, row: &Instance) -> bool {
 
 /// Other datacenters in the order to ask them: the nearest few, then those that the query names, each once.
 /// `others` are all that are known, nearest first; those that are not known are passed over.
-fn failover_order<'a>(failover: &'a QueryFailover, others: &'a [String]) -> Vec<&'a str> {
+pub fn failover_order<'a>(failover: &'a QueryFailover, others: &'a [String]) -> Vec<&'a str> {
     let nearest = usize::try_from(failover.nearest_n).unwrap_or(0);
     let targets = failover.targets.iter().flatten().map(|target| target.datacenter.as_str());
     let named = failover.datacenters.iter().flatten().map(String::as_str).chain(targets);
@@ -310,91 +310,6 @@ fn failover_order<'a>(failover: &'a QueryFailover, others: &'a [String]) -> Vec<
         }
     }
     order
-}
-
-impl Agent {
-    /// Creates, replaces or deletes a definition; the answer is its id.
-    pub async fn change_query(
-        &self,
-        change: QueryChange,
-        options: &WriteOptions,
-    ) -> Result<String, RpcError> {
-        let mut request = QueryWrite { change, present: None };
-        if let Some(id) = request.target() {
-            let (datacenter, token) = (options.datacenter.clone(), options.token.clone());
-            let read = ReadOptions { datacenter, token, ..ReadOptions::default() };
-            // What is wrong with the id is said by the write.
-            let found = self.read(&QueryResolve { id_or_name: id, shown: false }, &read).await;
-            request.present = found.ok().map(|(_, query)| query.name.clone());
-        }
-        self.write(request, options).await
-    }
-
-    /// The definition that an id or name leads to, as it would run.
-    pub async fn explain_query(
-        &self,
-        id_or_name: &str,
-        options: &ReadOptions,
-    ) -> Result<(ReadMeta, Arc<PreparedQuery>), RpcError> {
-        self.read(&QueryResolve { id_or_name, shown: true }, options).await
-    }
-
-    /// Runs a query, in other datacenters too if this one has no instance.
-    pub async fn execute_query(
-        &self,
-        request: &QueryExecute,
-        options: &ReadOptions,
-    ) -> Result<(ReadMeta, QueryAnswer), RpcError> {
-        let resolve = QueryResolve { id_or_name: &request.id_or_name, shown: false };
-        let (_, query) = self.read(&resolve, options).await?;
-        let mut options = options.clone();
-        if !query.token.is_empty() {
-            options.token = Token::from(query.token.as_str());
-        }
-        let read =
-            QueryInstances { service: &query.service, source: &request.source, connect: request.connect };
-        let (mut meta, mut instances) = self.read(&read, &options).await?;
-        let own = self.identity.datacenter.as_str();
-        let asked = if options.datacenter.is_empty() { own } else { &options.datacenter };
-        let mut answered_by = asked.to_owned();
-        let mut failovers = 0;
-        if instances.is_empty() {
-            let others: Vec<String> = self.datacenters().into_iter().filter(|name| name != asked).collect();
-            for datacenter in failover_order(&query.service.failover, &others) {
-                failovers += 1;
-                let there = ReadOptions { datacenter: datacenter.to_owned(), ..options.clone() };
-                match self.read(&read, &there).await {
-                    Ok((its_meta, its_instances)) => {
-                        (meta, instances) = (its_meta, its_instances);
-                        datacenter.clone_into(&mut answered_by);
-                    }
-                    Err(error) => {
-                        tracing::warn!(
-                            target: "agent.server.prepared_query", %datacenter, %error,
-                            "Failed querying for service in datacenter"
-                        );
-                    }
-                }
-                if !instances.is_empty() {
-                    break;
-                }
-            }
-        }
-        instances.truncate(request.limit.unwrap_or(usize::MAX));
-        let answer = QueryAnswer {
-            service: query.service.service.clone(),
-            instances,
-            dns: query.dns.clone(),
-            datacenter: answered_by,
-            failovers,
-        };
-        Ok((meta, answer))
-    }
-
-    /// Datacenters that can be asked, this agent's own first, then the nearest first.
-    pub fn datacenters(&self) -> Vec<String> {
-        vec![self.identity.datacenter.clone()]
-    }
 }
 
 #[cfg(test)]

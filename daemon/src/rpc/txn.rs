@@ -6,49 +6,18 @@ use consul_api::types::txn::{TxnError, TxnKvOp, TxnOp, TxnResponse, TxnResult};
 use consul_state::txn::TxnCommand;
 use consul_state::{Command, Outcome, Reply, Version, WatchSet};
 
+use super::RpcError;
 use super::read::Read;
 use super::write::{LeaderView, Step, Write};
-use super::{ReadMeta, ReadOptions, RpcError, WriteOptions};
-use crate::agent::Agent;
 
-/// A transaction that writes nothing.
-struct TxnRead {
-    ops: Vec<TxnOp>,
+/// A transaction that writes nothing: one for which [`consul_state::txn::is_read_only`] holds.
+pub struct TxnRead {
+    pub ops: Vec<TxnOp>,
 }
 
 /// A transaction that writes.
-struct TxnWrite {
-    ops: Vec<TxnOp>,
-}
-
-impl Agent {
-    /// Evaluates a transaction for which [`consul_state::txn::is_read_only`] holds.
-    pub async fn read_together(
-        &self,
-        ops: Vec<TxnOp>,
-        options: &ReadOptions,
-    ) -> Result<(ReadMeta, TxnResponse), RpcError> {
-        let authorizer = self.authorize(&options.token)?;
-        if let Some(refusal) = refused(&ops, &authorizer) {
-            return Ok((ReadMeta { known_leader: true, ..ReadMeta::default() }, refusal));
-        }
-        self.read(&TxnRead { ops }, options).await
-    }
-
-    /// Carries out a transaction that writes.
-    pub async fn write_together(
-        &self,
-        ops: Vec<TxnOp>,
-        options: &WriteOptions,
-    ) -> Result<TxnResponse, RpcError> {
-        let authorizer = self.authorize(&options.token)?;
-        if let Some(refusal) = refused(&ops, &authorizer) {
-            return Ok(refusal);
-        }
-        let mut response = self.write(TxnWrite { ops }, options).await?;
-        hide(&mut response, &authorizer);
-        Ok(response)
-    }
+pub struct TxnWrite {
+    pub ops: Vec<TxnOp>,
 }
 
 impl Read for TxnRead {
@@ -59,6 +28,10 @@ impl Read for TxnRead {
     }
 
     fn restrict(&self, authorizer: &Authorizer, reply: &mut TxnResponse) -> Result<bool, RpcError> {
+        if let Some(refusal) = refused(&self.ops, authorizer) {
+            *reply = refusal;
+            return Ok(false);
+        }
         Ok(hide(reply, authorizer))
     }
 }
@@ -96,7 +69,7 @@ impl Write for TxnWrite {
 }
 
 /// The failure of all operations that the caller has no permission for; `None` if there is no such operation.
-fn refused(ops: &[TxnOp], authorizer: &Authorizer) -> Option<TxnResponse> {
+pub fn refused(ops: &[TxnOp], authorizer: &Authorizer) -> Option<TxnResponse> {
     let errors: Vec<TxnError> = ops
         .iter()
         .enumerate()
@@ -141,7 +114,7 @@ fn may_touch_key(op: &TxnKvOp, authorizer: &Authorizer) -> bool {
 }
 
 /// Takes out results that the caller may not read; tells whether there were any.
-fn hide(response: &mut TxnResponse, authorizer: &Authorizer) -> bool {
+pub fn hide(response: &mut TxnResponse, authorizer: &Authorizer) -> bool {
     let Some(results) = &mut response.results else { return false };
     let before = results.len();
     results.retain(|result| {

@@ -296,7 +296,7 @@ async fn remove_strangers(agent: &Arc<Agent>, strangers: Strangers) -> Result<()
 }
 
 async fn write(agent: &Arc<Agent>, request: RegisterRequest, token: Token) -> Result<(), RpcError> {
-    agent.write(Register(request), &WriteOptions { datacenter: String::new(), token }).await
+    agent.write(Register(request), &WriteOptions { token, ..WriteOptions::default() }).await
 }
 
 async fn remove(agent: &Arc<Agent>, service_id: &str, check_id: &str, token: Token) -> Result<(), RpcError> {
@@ -306,7 +306,7 @@ async fn remove(agent: &Arc<Agent>, service_id: &str, check_id: &str, token: Tok
         check_id: check_id.to_owned(),
         ..DeregisterRequest::default()
     };
-    let options = WriteOptions { datacenter: String::new(), token: agent.token_or_own(token) };
+    let options = WriteOptions { token: agent.token_or_own(token), ..WriteOptions::default() };
     agent.write(Deregister(request), &options).await
 }
 

@@ -19,7 +19,7 @@ use crate::http::view::{ChecksView, InstanceView};
 use crate::rpc::catalog::{HealthWanted, NodeList, ServiceInstances, ServiceNames};
 use crate::rpc::health::{CheckList, ChecksOf};
 use crate::rpc::kv::{KvGet, KvList};
-use crate::rpc::read::Read;
+use crate::rpc::remote::RemoteRead;
 use crate::rpc::{Consistency, ReadOptions, RpcError};
 
 #[derive(Clone, Debug)]
@@ -156,7 +156,7 @@ impl Subject {
     }
 }
 
-async fn ask<R: Read>(
+async fn ask<R: RemoteRead>(
     agent: &Agent,
     read: &R,
     options: &ReadOptions,

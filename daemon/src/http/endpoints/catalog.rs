@@ -25,6 +25,7 @@ use crate::rpc::catalog::{
     Deregister, NodeList, NodeServicesOf, NodeWithServices, Register, ServiceInstances, ServiceNames,
 };
 use crate::rpc::gateway::GatewayServices;
+use crate::rpc::operation::datacenters::ListDatacenters;
 use crate::rpc::{ReadOptions, WriteOptions};
 
 const GET: &[Method] = &[Method::GET];
@@ -73,7 +74,8 @@ fn body_datacenter(request: &Request, datacenter: &str) -> WriteOptions {
 async fn datacenters(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = ReadOptions { cached: request.params.has("cached"), ..ReadOptions::default() };
     if agent.caching(&options) == Caching::Bypass {
-        return Reply::json(&request, &agent.datacenters());
+        let (_, names) = agent.operate(&ListDatacenters, &options).await?;
+        return Reply::json(&request, &names);
     }
     let control = options::cache_control(&request)?;
     let (meta, names) = agent.datacenters_cached(control).await?;

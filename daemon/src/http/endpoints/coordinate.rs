@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use consul_acl::{Access, Resource};
-use consul_api::types::coordinate::{Coordinate, DatacenterCoordinates, NodeCoordinate};
+use consul_api::types::coordinate::NodeCoordinate;
 use http::{Method, StatusCode};
 
 use crate::agent::Agent;
@@ -14,8 +13,9 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::rpc::ReadOptions;
 use crate::rpc::coordinate::CoordinateList;
-use crate::rpc::write::require;
+use crate::rpc::operation::coordinate::{DatacenterMap, ReportCoordinate};
 
 const GET: &[Method] = &[Method::GET];
 
@@ -26,9 +26,6 @@ pub const ROUTES: &[Route] = &[
     Route::exact("/v1/coordinate/update", &[Method::PUT], handler!(update)),
 ];
 
-/// The pool that servers of different datacenters share.
-const WAN: &str = "wan";
-
 fn refuse_if_disabled(agent: &Agent) -> Result<(), Failure> {
     if agent.config.load().gossip.disable_coordinates {
         return Err(Failure::new(StatusCode::UNAUTHORIZED, "Coordinate support disabled"));
@@ -36,21 +33,10 @@ fn refuse_if_disabled(agent: &Agent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Servers of each datacenter by their place in the WAN. A datacenter alone has nobody to measure against, so its
-/// servers stand where every node begins.
+/// Servers of each datacenter by their place in the WAN.
 async fn datacenters(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     refuse_if_disabled(&agent)?;
-    agent.route("")?;
-    let own = NodeCoordinate {
-        node: agent.node_name().to_owned(),
-        segment: String::new(),
-        coord: Some(Coordinate::default()),
-    };
-    let list = [DatacenterCoordinates {
-        datacenter: agent.identity.datacenter.clone(),
-        area_id: WAN.to_owned(),
-        coordinates: vec![own],
-    }];
+    let (_, list) = agent.operate(&DatacenterMap, &ReadOptions::default()).await?;
     Reply::json(&request, &list)
 }
 
@@ -81,19 +67,10 @@ async fn update(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failur
     refuse_if_disabled(&agent)?;
     let body = request.read_json_body().await?;
     let update: NodeCoordinate = decode::strict(&body, REQUEST_DECODE_FAILED)?;
-    let Some(coordinate) = &update.coord else {
+    if update.coord.is_none() {
         return Err(Failure::bad_request("Must provide a coordinate"));
-    };
+    }
     let options = options::write_options(&request);
-    let authorizer = agent.authorize(&options.token)?;
-    require(authorizer.allows(Resource::Node(&update.node), Access::Write))?;
-    let server = agent.route(&options.datacenter)?;
-    if !coordinate.is_valid() {
-        return Err(Failure::internal("incompatible coordinate"));
-    }
-    // An unknown node's report would be dropped when it is applied; keeping it until then would cost memory.
-    if server.store.version().node(&update.node).is_some() {
-        server.coordinates.push(update);
-    }
+    agent.operate(&ReportCoordinate(update), &(&options).into()).await?;
     Ok(Reply::empty())
 }

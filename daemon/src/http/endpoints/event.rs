@@ -12,6 +12,7 @@ use regex::Regex;
 use tokio::time::Instant;
 
 use crate::agent::Agent;
+use crate::cluster::event::encode;
 use crate::events;
 use crate::handler;
 use crate::http::failure::Failure;
@@ -20,7 +21,7 @@ use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::rpc::Token;
-use crate::rpc::write::require;
+use crate::rpc::operation::event::FireEvent;
 
 pub const ROUTES: &[Route] = &[
     Route::prefix("/v1/event/fire/", &[Method::PUT], handler!(fire)),
@@ -41,8 +42,6 @@ async fn fire(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failure>
         return Err(Failure::bad_request("Missing name"));
     }
     let options = options::write_options(&request);
-    let authorizer = agent.authorize(&options.token)?;
-    require(authorizer.allows(Resource::Event(&name), Access::Write))?;
     let filter = |key| request.params.first(key).unwrap_or_default().to_owned();
     let mut event = UserEvent {
         id: uuid::Uuid::new_v4().to_string(),
@@ -54,11 +53,12 @@ async fn fire(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failure>
         ..UserEvent::default()
     };
     check_filters(&event)?;
-    agent.route(&options.datacenter)?;
     let payload = request.read_body(BODY_MAX, |_| too_large_before_encoding()).await?;
     event.payload = Blob::from(payload.as_ref());
     check_size(&event)?;
-    agent.deliver(UserEvent { ltime: agent.events.next_ltime(), ..event.clone() });
+    let (_, payload) = encode(&event).map_err(|error| Failure::internal(error.to_string()))?;
+    let fire = FireEvent { name: event.name.clone(), payload: payload.into() };
+    agent.operate(&fire, &(&options).into()).await?;
     Reply::json(&request, &event)
 }
 

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use consul_acl::{Access, Resource};
 use consul_api::types::duration::{GoDuration, Nanoseconds};
-use consul_api::types::operator::{RaftConfiguration, RaftServer};
-use consul_raft::{ServerId, ServerMetrics};
+use consul_rpc::messages::operator::ServiceUsage;
 use http::Method;
 use serde::Serialize;
 
@@ -17,8 +15,10 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
-use crate::rpc::operator::{NodeNames, Usage, UsageGet};
-use crate::rpc::write::require;
+use crate::rpc::ReadOptions;
+use crate::rpc::operation::datacenters::ListDatacenters;
+use crate::rpc::operation::raft::{PeerKey, RaftServers, RemovePeer, TransferLeadership};
+use crate::rpc::operation::usage::UsageOf;
 
 const GET: &[Method] = &[Method::GET];
 
@@ -29,86 +29,42 @@ pub const ROUTES: &[Route] = &[
     Route::exact("/v1/operator/usage", GET, handler!(usage)),
 ];
 
-/// What a server is called that the catalog does not know.
-const UNKNOWN: &str = "(unknown)";
-/// The version of raft's messages that clients expect of servers which have ids.
-const PROTOCOL: &str = "3";
-
 async fn configuration(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?.at_once();
-    let metrics = agent.route(&options.datacenter)?.raft.metrics();
-    let ids = metrics.servers.iter().map(|server| server.peer.id.to_string()).collect();
-    let (_, names) = agent.read(&NodeNames { ids }, &options).await?;
-    let servers = metrics.servers.iter().map(|server| {
-        let id = server.peer.id.to_string();
-        RaftServer {
-            node: names.get(&id).cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
-            id,
-            address: server.peer.address.clone(),
-            leader: server.leader,
-            protocol_version: PROTOCOL.to_owned(),
-            voter: server.voter,
-            last_index: if server.leader {
-                metrics.last_log_index
-            } else {
-                server.matched_index.unwrap_or(0)
-            },
-        }
-    });
-    let body = RaftConfiguration { servers: servers.collect(), index: 0 };
-    Reply::json(&request, &body)
+    let (_, servers) = agent.operate(&RaftServers, &options).await?;
+    Reply::json(&request, &servers)
 }
 
 async fn remove_peer(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::write_options(&request);
     let (id, address) = (request.params.non_empty("id"), request.params.non_empty("address"));
     let refuse = |text: &str| Err(Failure::bad_request(format!("Bad request: {text}")));
-    let (what, wanted) = match (id, address) {
+    let peer = match (id, address) {
         (None, None) => {
             return refuse(
                 "Must specify either ?id with the server's ID or ?address with IP:port of peer to remove",
             );
         }
         (Some(_), Some(_)) => return refuse("Must specify only one of ?id or ?address"),
-        (Some(id), None) => ("id", id),
-        (None, Some(address)) => ("address", address),
+        (Some(id), None) => PeerKey::Id(id.to_owned()),
+        (None, Some(address)) => PeerKey::Address(address.to_owned()),
     };
-    require(agent.authorize(&options.token)?.allows(Resource::Operator, Access::Write))?;
-    let server = agent.route(&options.datacenter)?;
-    let is_meant = |known: &&ServerMetrics| match what {
-        "id" => known.peer.id.to_string() == wanted,
-        _ => known.peer.address == wanted,
-    };
-    let metrics = server.raft.metrics();
-    let Some(known) = metrics.servers.iter().find(is_meant) else {
-        return Err(Failure::internal(format!("{what} {wanted:?} was not found in the Raft configuration")));
-    };
-    server.raft.remove(known.peer.id).await.map_err(|error| Failure::internal(error.to_string()))?;
+    agent.operate(&RemovePeer(peer), &(&options).into()).await?;
     Ok(Reply::empty())
 }
 
 async fn transfer_leader(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::write_options(&request);
-    require(agent.authorize(&options.token)?.allows(Resource::Operator, Access::Write))?;
-    let target = match request.params.non_empty("id") {
-        None => None,
-        Some(text) => {
-            let id = text.parse::<ServerId>();
-            Some(id.map_err(|_| {
-                Failure::internal(format!("id {text:?} was not found in the Raft configuration"))
-            })?)
-        }
-    };
-    let server = agent.route(&options.datacenter)?;
-    server.raft.transfer(target).await.map_err(|error| Failure::internal(error.to_string()))?;
+    let to = request.params.non_empty("id").map(str::to_owned);
+    agent.operate(&TransferLeadership { to }, &(&options).into()).await?;
     Reply::json(&request, &serde_json::json!({ "Success": true }))
 }
 
 /// Counts by datacenter, with the freshness in the body as this endpoint's clients expect it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct UsageBody<'a> {
-    usage: BTreeMap<&'a str, DatacenterUsage>,
+struct UsageBody {
+    usage: BTreeMap<String, UsageView>,
     index: u64,
     last_contact: Nanoseconds,
     known_leader: bool,
@@ -119,53 +75,20 @@ struct UsageBody<'a> {
     results_filtered_by_acls: bool,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct DatacenterUsage {
-    nodes: usize,
-    services: usize,
-    service_instances: usize,
-    connect_service_instances: BTreeMap<&'static str, usize>,
-    billable_service_instances: usize,
-}
-
-/// The kinds that are counted, present or not.
-const CONNECT_KINDS: [&str; 4] = ["connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway"];
-/// The services that servers are, which nobody is billed for.
-const SERVERS: &str = "consul";
-
-impl DatacenterUsage {
-    fn of(usage: &Usage, servers: usize) -> Self {
-        let kind = |name: &'static str| (name, usage.kinds.get(name).copied().unwrap_or(0));
-        let mut connect: BTreeMap<&'static str, usize> = CONNECT_KINDS.into_iter().map(kind).collect();
-        connect.insert("connect-native", usage.connect_native);
-        let special: usize = usage.kinds.values().sum();
-        Self {
-            nodes: usage.nodes,
-            services: usage.services,
-            service_instances: usage.instances,
-            connect_service_instances: connect,
-            billable_service_instances: usage.instances.saturating_sub(special + servers),
-        }
-    }
-}
-
 async fn usage(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?;
-    let (meta, own) = agent.read(&UsageGet, &options).await?;
-    let servers = crate::rpc::catalog::ServiceInstances::named(SERVERS);
-    let (_, servers) = agent.read(&servers, &options.clone().at_once()).await?;
-    let name = if options.datacenter.is_empty() { &agent.identity.datacenter } else { &options.datacenter };
-    let mut datacenters = BTreeMap::from([(name.as_str(), DatacenterUsage::of(&own, servers.len()))]);
-    let others = if request.params.has("global") { agent.datacenters() } else { Vec::new() };
-    for other in others.iter().filter(|other| *other != name) {
-        let there = rpc_options(&options, other);
-        let (_, usage) = agent.read(&UsageGet, &there).await?;
-        let (_, servers) = agent.read(&crate::rpc::catalog::ServiceInstances::named(SERVERS), &there).await?;
-        datacenters.insert(other, DatacenterUsage::of(&usage, servers.len()));
+    let (meta, mut usage) = agent.operate(&UsageOf, &options).await?;
+    if request.params.has("global") {
+        let (_, datacenters) = agent.operate(&ListDatacenters, &options).await?;
+        for datacenter in datacenters {
+            if !usage.contains_key(&datacenter) {
+                let there = ReadOptions { datacenter, ..options.clone().at_once() };
+                usage.extend(agent.operate(&UsageOf, &there).await?.1);
+            }
+        }
     }
     let body = UsageBody {
-        usage: datacenters,
+        usage: usage.into_iter().map(|(name, usage)| (name, usage.into())).collect(),
         index: meta.index,
         last_contact: Nanoseconds(GoDuration::from(meta.last_contact).0),
         known_leader: meta.known_leader,
@@ -177,6 +100,24 @@ async fn usage(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     Ok(Reply::json(&request, &body)?.with_meta(&meta, MetaHeaders::Index))
 }
 
-fn rpc_options(options: &crate::rpc::ReadOptions, datacenter: &str) -> crate::rpc::ReadOptions {
-    crate::rpc::ReadOptions { datacenter: datacenter.to_owned(), ..options.clone().at_once() }
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UsageView {
+    nodes: u64,
+    services: u64,
+    service_instances: u64,
+    connect_service_instances: BTreeMap<String, u64>,
+    billable_service_instances: u64,
+}
+
+impl From<ServiceUsage> for UsageView {
+    fn from(usage: ServiceUsage) -> Self {
+        Self {
+            nodes: usage.nodes,
+            services: usage.services,
+            service_instances: usage.service_instances,
+            connect_service_instances: usage.connect_service_instances,
+            billable_service_instances: usage.billable_service_instances,
+        }
+    }
 }

@@ -20,6 +20,7 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::rpc::operation::query::ExplainQuery;
 use crate::rpc::query::{QueryAnswer, QueryChange, QueryExecute, QueryList, QuerySource};
 use crate::rpc::{ReadMeta, RpcError};
 
@@ -97,7 +98,8 @@ fn list(methods: &[Method]) -> String {
 async fn create(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failure> {
     let body = request.read_json_body().await?;
     let query: PreparedQuery = decode::strict(&body, REQUEST_DECODE_FAILED)?;
-    let id = agent.change_query(QueryChange::Create(query), &options::write_options(&request)).await?;
+    let options = options::write_options(&request);
+    let (_, id) = agent.operate(&QueryChange::Create(query), &(&options).into()).await?;
     Reply::json(&request, &serde_json::json!({ "ID": id }))
 }
 
@@ -109,12 +111,12 @@ async fn update(agent: Arc<Agent>, mut request: Request, id: String) -> Result<R
         decode::strict(&body, REQUEST_DECODE_FAILED)?
     };
     let change = QueryChange::Update(PreparedQuery { id, ..query });
-    agent.change_query(change, &options::write_options(&request)).await?;
+    agent.operate(&change, &(&options::write_options(&request)).into()).await?;
     Ok(Reply::empty())
 }
 
 async fn delete(agent: Arc<Agent>, request: &Request, id: String) -> Result<Reply, Failure> {
-    agent.change_query(QueryChange::Delete { id }, &options::write_options(request)).await?;
+    agent.operate(&QueryChange::Delete { id }, &(&options::write_options(request)).into()).await?;
     Ok(Reply::empty())
 }
 
@@ -146,9 +148,11 @@ struct Explanation<'a> {
     consistency_level: &'static str,
 }
 
-async fn explain(agent: &Agent, request: &Request, id_or_name: &str) -> Result<Reply, Failure> {
+async fn explain(agent: &Arc<Agent>, request: &Request, id_or_name: &str) -> Result<Reply, Failure> {
     let options = options::read_options(request, agent.wait_limits())?.at_once();
-    let (meta, query) = match agent.explain_query(id_or_name, &options).await {
+    let explain =
+        ExplainQuery { id_or_name: id_or_name.to_owned(), agent_node: agent.node_name().to_owned() };
+    let (meta, query) = match agent.operate(&explain, &options).await {
         Ok(found) => found,
         Err(error) => return failed(error),
     };
@@ -196,7 +200,7 @@ async fn execute(agent: &Arc<Agent>, request: &Request, id_or_name: String) -> R
     let execution = execution(agent, request, id_or_name)?;
     let options = options::read_options(request, agent.wait_limits())?.at_once();
     let found = match agent.caching(&options) {
-        Caching::Bypass => agent.execute_query(&execution, &options).await,
+        Caching::Bypass => agent.operate(&execution, &options).await,
         // Through the cache a query that is not there is a failed fetch like any other.
         Caching::Use => match agent.execute_query_cached(execution, &options).await {
             Err(RpcError::QueryNotFound) => Err(RpcError::refused(RpcError::QueryNotFound.to_string())),

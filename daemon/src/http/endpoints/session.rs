@@ -17,7 +17,8 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
-use crate::rpc::session::{SessionCreate, SessionDestroy, SessionList};
+use crate::rpc::operation::session::{EndSession, OpenSession, RenewSession};
+use crate::rpc::session::SessionList;
 
 const GET: &[Method] = &[Method::GET];
 const PUT: &[Method] = &[Method::PUT];
@@ -147,23 +148,24 @@ async fn create(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failur
     let creation: Creation =
         if given.is_empty() { Creation::default() } else { decode::lenient(given, REQUEST_DECODE_FAILED)? };
     let session = creation.into_session(Presence::of(given), agent.node_name());
-    let id = agent.create_session(SessionCreate { session }, &options::write_options(&request)).await?;
+    let options = options::write_options(&request);
+    let (_, id) = agent.operate(&OpenSession { session }, &(&options).into()).await?;
     Reply::json(&request, &serde_json::json!({ "ID": id }))
 }
 
 async fn destroy(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let id = session_id(&request)?;
     let options = options::write_options(&request);
-    let node = agent.session_node(&id, &options).await?;
-    agent.write(SessionDestroy { id, node }, &options).await?;
+    agent.operate(&EndSession { id }, &(&options).into()).await?;
     Reply::json(&request, &true)
 }
 
 async fn renew(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let id = session_id(&request)?;
-    match agent.renew_session(&id, &options::write_options(&request)).await? {
-        Some(session) => Reply::json(&request, &[session]),
-        None => Err(Failure::new(StatusCode::NOT_FOUND, format!("Session id '{id}' not found"))),
+    let options = options::write_options(&request);
+    match agent.operate(&RenewSession { id: id.clone() }, &(&options).into()).await? {
+        (_, Some(session)) => Reply::json(&request, &[session]),
+        (_, None) => Err(Failure::new(StatusCode::NOT_FOUND, format!("Session id '{id}' not found"))),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::http::options;
 use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::rpc::operation::status::{LeaderAddress, PeerAddresses};
 
 const GET: &[Method] = &[Method::GET];
 
@@ -21,15 +22,12 @@ pub const ROUTES: &[Route] = &[
 
 async fn leader(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?;
-    let server = agent.route(&options.datacenter)?;
-    let address = server.raft.leader().map(|leader| leader.address).unwrap_or_default();
+    let (_, address) = agent.operate(&LeaderAddress, &options).await?;
     Reply::json(&request, &address)
 }
 
 async fn peers(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let options = options::read_options(&request, agent.wait_limits())?;
-    let server = agent.route(&options.datacenter)?;
-    let addresses: Vec<String> =
-        server.raft.metrics().servers.into_iter().map(|member| member.peer.address).collect();
+    let (_, addresses) = agent.operate(&PeerAddresses, &options).await?;
     Reply::json(&request, &addresses)
 }

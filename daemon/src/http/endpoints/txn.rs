@@ -16,6 +16,8 @@ use crate::http::options;
 use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::rpc::operation::txn::Transact;
+use crate::rpc::txn::TxnRead;
 
 pub const ROUTES: &[Route] = &[Route::exact("/v1/txn", &[Method::PUT], handler!(handle))];
 
@@ -45,14 +47,15 @@ async fn handle(agent: Arc<Agent>, mut request: Request) -> Result<Reply, Failur
     if consul_state::txn::is_read_only(&ops) {
         return read(&agent, &request, ops).await;
     }
-    let response = agent.write_together(ops, &options::write_options(&request)).await?;
+    let options = options::write_options(&request);
+    let (_, response) = agent.operate(&Transact { ops }, &(&options).into()).await?;
     let status = status_of(&response);
     Ok(Reply::json(&request, &response)?.with_status(status))
 }
 
 async fn read(agent: &Agent, request: &Request, ops: Vec<TxnOp>) -> Result<Reply, Failure> {
     let options = options::read_options(request, agent.wait_limits())?.at_once();
-    let (meta, response) = agent.read_together(ops, &options).await?;
+    let (meta, response) = agent.read(&TxnRead { ops }, &options).await?;
     let status = status_of(&response);
     let body = ReadBody {
         results: response.results,

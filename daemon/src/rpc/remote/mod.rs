@@ -5,14 +5,36 @@
 //! other side does with it stands in `methods`. Names and fields are those of Consul's RPC, so that
 //! either side may be a HashiCorp agent.
 
+mod catalog;
+mod common;
+mod config_entry;
+mod coordinate;
+mod health;
+mod intention;
+mod internal;
+mod kv;
+mod operator;
+mod query;
+mod session;
+mod txn;
+
 use std::future::Future;
 use std::sync::Arc;
 
+use super::path::{Need, Repeat};
 use super::read::Read;
 use super::write::Write;
 use super::{ReadMeta, ReadOptions, RpcError, WriteOptions};
 use crate::agent::Agent;
 use crate::server::Server;
+
+pub use catalog::{instance, one_node, whole_datacenter};
+pub use common::{
+    answer, query_meta, query_options, read_options, unreadable, whole, write_options, write_request,
+};
+pub use config_entry::Deleted;
+pub use intention::{NAMESPACE, side_name};
+pub use kv::is_conditional;
 
 /// A read that another server can answer.
 pub trait RemoteRead: Read {
@@ -33,23 +55,25 @@ pub trait RemoteWrite: Write {
     /// The arguments in MessagePack. `options.datacenter` is never empty here.
     fn arguments(&self, options: &WriteOptions) -> Vec<u8>;
 
-    fn reply(body: &[u8]) -> Result<Self::Reply, RpcError>;
+    /// The answer from its MessagePack. What it means may depend on what was written.
+    fn reply(&self, body: &[u8]) -> Result<Self::Reply, RpcError>;
 }
 
-/// Which server can do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Leader,
-    AnyServer,
-}
-
-/// What a server does for a caller as a whole: several reads, or something beside the state.
+/// What a server does for a caller as a whole: several reads, a read and a write, or something beside the state.
 pub trait Operation: Send + Sync {
     type Reply: Send;
 
-    fn place(&self) -> Place;
+    /// Which server of its datacenter does it.
+    fn need(&self, options: &ReadOptions) -> Need {
+        options.consistency.into()
+    }
 
-    /// Does it on this server, which is at the right place. Checks the permission itself.
+    /// Whether it can be asked for again when it is not known to have happened.
+    fn repeat(&self) -> Repeat {
+        Repeat::Always
+    }
+
+    /// Does it on this server, which is the one that it needs. Checks the permission itself.
     fn perform(
         &self,
         agent: &Arc<Agent>,
@@ -62,5 +86,6 @@ pub trait Operation: Send + Sync {
     /// The arguments in MessagePack. `options.datacenter` is never empty here.
     fn arguments(&self, options: &ReadOptions) -> Vec<u8>;
 
+    /// The answer from its MessagePack.
     fn reply(&self, body: &[u8]) -> Result<(ReadMeta, Self::Reply), RpcError>;
 }
