@@ -1,6 +1,8 @@
 //! `ACL.*`: what resolving tokens and managing them sends.
 
-use consul_api::types::acl::{AclPolicy, AclRole, AclToken};
+use consul_api::types::acl::{AclLink, AclPolicy, AclRole, AclToken, NodeIdentity, ServiceIdentity};
+use consul_api::types::bytes::Blob;
+use consul_api::types::time::GoTime;
 use serde::{Deserialize, Serialize};
 
 /// `ACL.TokenRead`.
@@ -58,8 +60,20 @@ pub struct TokenListResponse {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct TokenListStub {
-    #[serde(flatten)]
-    pub token: AclToken,
+    #[serde(rename = "AccessorID")]
+    pub accessor_id: String,
+    pub description: String,
+    pub policies: Option<Vec<AclLink>>,
+    pub roles: Option<Vec<AclLink>>,
+    pub service_identities: Option<Vec<ServiceIdentity>>,
+    pub node_identities: Option<Vec<NodeIdentity>>,
+    pub local: bool,
+    pub auth_method: String,
+    pub expiration_time: Option<GoTime>,
+    pub create_time: GoTime,
+    pub hash: Blob,
+    pub create_index: u64,
+    pub modify_index: u64,
     pub legacy: bool,
 }
 
