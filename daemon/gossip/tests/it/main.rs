@@ -5,6 +5,7 @@ mod live;
 mod pool;
 mod recorder;
 mod reference;
+mod serf_sim;
 mod serf_wire;
 mod sim;
 mod statements;
