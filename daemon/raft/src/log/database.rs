@@ -413,3 +413,40 @@ fn encode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error 
 fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Ticket;
+
+    fn large(index: u64) -> Entry {
+        let command = Bytes::from(vec![b'x'; 1 << 20]);
+        let payload = Payload::commands(Ticket { origin: 1, number: index }, std::iter::once(&command));
+        let log_id = LogId::new(LeaderId::new(1, ServerId::from_u128(1)), index);
+        Entry { log_id, payload: EntryPayload::Normal(payload) }
+    }
+
+    async fn limit_pages(database: &mut Database, pages: i64) {
+        database.number(&format!("PRAGMA max_page_count = {pages}")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_appends_wait_for_room_and_reads_go_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut database = Database::open(directory.path(), ServerId::from_u128(1)).await.unwrap();
+        database.append(&[large(1)], 0).await.unwrap();
+        let pages = database.pragma("page_count").await.unwrap();
+        limit_pages(&mut database, pages).await;
+        // Shorter than the pause before the next try: the append must still be waiting.
+        let limit = FULL_DISK_PAUSE / 2;
+        let one = tokio::time::timeout(limit, database.append(&[large(2)], 1)).await;
+        assert!(one.is_err(), "it did not wait: {one:?}");
+        let many = tokio::time::timeout(limit, database.append(&[large(2), large(3)], 1)).await;
+        assert!(many.is_err(), "it did not wait: {many:?}");
+        assert_eq!(database.read(0..10, 10).await.unwrap().len(), 1);
+
+        limit_pages(&mut database, pages * 100).await;
+        database.append(&[large(2), large(3)], 1).await.unwrap();
+        assert_eq!(database.read(0..10, 10).await.unwrap().len(), 3);
+    }
+}
