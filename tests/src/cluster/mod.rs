@@ -18,6 +18,7 @@
 //! A long search: `LINEARIZABILITY_SECONDS=600 cargo test -p consul-tests --test it -- --nocapture linearizable`.
 
 pub mod clock;
+pub mod engine;
 mod formation;
 pub mod load;
 pub mod namespace;

@@ -1,8 +1,9 @@
 //! Clusters form, lose members and get them back.
 
+use consul_tests::cluster::clock::Clock;
 use consul_tests::cluster::{self, Cluster, Network, Plan, Role};
 use consul_tests::wait::check;
-use consul_tests::{Reply, eventually};
+use consul_tests::{Reply, Setup, binary, eventually, tools};
 
 #[tokio::test]
 async fn servers_and_a_client_on_one_machine_form_a_cluster() {
@@ -16,6 +17,24 @@ async fn servers_and_a_client_on_one_machine_form_a_cluster() {
     for number in 0..cluster.len() {
         let reply = cluster.agent(number).get("/v1/kv/through-the-client?raw&consistent").await.ok();
         assert_eq!(reply.text(), "x");
+    }
+}
+
+#[tokio::test]
+async fn agent_serves_on_when_the_wall_clock_jumps() {
+    let Some(clock) = Clock::new() else { return tools::skip("not installed: libfaketime") };
+    if binary::is_reference() {
+        return tools::skip("this program does not ask the C library for the time");
+    }
+    let mut agent = clock.govern(Setup::server("s1")).start().await;
+    assert!(clock.moves(&agent).await, "the agent does not go by the clock that it was given");
+    let session = agent.put("/v1/session/create", r#"{"TTL": "10s"}"#).await.ok().json();
+    let path = format!("/v1/session/info/{}", session["ID"].as_str().unwrap_or_default());
+    for offset in [7200, -7200, 86_400, 0] {
+        clock.set(offset);
+        agent.is_alive().await;
+        // Time to live is counted on the monotonic clock.
+        assert!(agent.get(&path).await.ok().json()[0].is_object(), "the session ended at {offset} s");
     }
 }
 

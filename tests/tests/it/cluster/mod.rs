@@ -1,5 +1,6 @@
 //! Several agents: how they find each other, what they survive, and what clients see meanwhile.
 
+mod containers;
 mod formation;
 mod linearizable;
 mod walks;

@@ -289,6 +289,12 @@ fn client_conf() -> String {
         .replace("\"ui\": true", "\"ui\": false")
 }
 
+/// The file of the server or client of this name.
+pub fn container_conf(name: &str) -> String {
+    let text = if name.contains("client") { client_conf() } else { SERVER_CONF.to_owned() };
+    text.replace("NAME", name)
+}
+
 #[test]
 fn configuration_files_with_retry_join_and_a_leader_that_goes_down() {
     walk(async |network| {
@@ -296,8 +302,7 @@ fn configuration_files_with_retry_join_and_a_leader_that_goes_down() {
         let mut desks = Vec::new();
         for (name, last) in names.into_iter().zip(2..) {
             let mut desk = Desk::new(&network, &format!("consul{}", last - 1), [172, 20, 0, last]);
-            let text = if name.contains("client") { client_conf() } else { SERVER_CONF.to_owned() };
-            desk.shell.write(&format!("config/{name}_conf.json"), &text.replace("NAME", name));
+            desk.shell.write(&format!("config/{name}_conf.json"), &container_conf(name));
             desk.start("consul agent -config-dir /consul/config -data-dir /tmp/data-dir");
             desks.push(desk);
         }
