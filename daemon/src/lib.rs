@@ -15,6 +15,7 @@ pub mod config_entries;
 mod dns;
 pub mod events;
 mod gauges;
+mod heap;
 pub mod host;
 pub mod http;
 pub mod leader;

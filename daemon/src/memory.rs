@@ -27,6 +27,7 @@ pub async fn run(stop: CancellationToken) {
     }
     release_code();
     while !wait(TRIM_EVERY).await {
+        crate::heap::release();
         trim();
     }
 }

@@ -1,10 +1,11 @@
 //! One request, parsed as far as all endpoints need.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::failure::Failure;
@@ -112,7 +113,47 @@ impl Request {
     }
 }
 
+/// Copies the texts of a head out of the connection's read buffer. As long as they are part of it, the connection
+/// needs a second one to notice that its client goes away, for as long as the answer takes.
+///
+/// To be called before the connection reads on.
+pub fn detach<B>(request: &mut http::Request<B>) {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let values: usize = request.headers().values().map(HeaderValue::len).sum();
+    let mut text = BytesMut::with_capacity(target + values);
+    // Writing to memory does not fail, and what was valid stays so.
+    let _ = write!(text, "{}", request.uri());
+    if let Ok(uri) = Uri::from_maybe_shared(text.split().freeze()) {
+        *request.uri_mut() = uri;
+    }
+    for value in request.headers_mut().values_mut() {
+        text.extend_from_slice(value.as_bytes());
+        if let Ok(copy) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+            *value = copy;
+        }
+    }
+}
+
 /// How much of a body that is refused is read all the same.
 const DISCARD_MAX: usize = 4 * 1024 * 1024;
 /// Bodies of registrations and definitions are small; this leaves room for any real one.
 const JSON_BODY_MAX: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detached_head_says_the_same() {
+        for target in ["/v1/kv/a%20b?raw&index=1", "http://host:80/x?y", "/", "*"] {
+            let mut head = http::Request::new(());
+            *head.uri_mut() = target.parse().unwrap();
+            head.headers_mut().append("x-a", HeaderValue::from_bytes(b"\xe4 text").unwrap());
+            head.headers_mut().append("x-a", HeaderValue::from_static(""));
+            head.headers_mut().append("host", HeaderValue::from_static("h"));
+            let (uri, headers) = (head.uri().clone(), head.headers().clone());
+            detach(&mut head);
+            assert_eq!((head.uri(), head.headers()), (&uri, &headers));
+        }
+    }
+}

@@ -26,7 +26,7 @@ use super::params::Params;
 use super::path::{self, Cleaned};
 use super::refusal::{self, Answer, Exchange, Spoken};
 use super::reply::{self, Body, MetaHeaders, Reply};
-use super::request::{Peer, Request};
+use super::request::{self, Peer, Request};
 use super::request_body::RequestBody;
 use super::route::{ChecksMethods, FailureMeta, Found, Route, Router};
 use super::settings::{HEAD_MAX_LEAST, HttpSettings};
@@ -136,8 +136,9 @@ impl HttpServer {
         let head_max = self.agent.http.load().head_max.max(HEAD_MAX_LEAST);
         let exchange = Exchange::default();
         let stream = Spoken::new(stream, exchange.clone());
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request| {
             exchange.begin();
+            request::detach(&mut request);
             let (server, exchange) = (self.clone(), exchange.clone());
             async move {
                 let response = server.respond(request, peer).await;
@@ -159,7 +160,7 @@ impl HttpServer {
             }
             () = stop.cancelled() => Pin::new(&mut connection).graceful_shutdown(),
         }
-        let _ = tokio::time::timeout(DRAIN, connection).await;
+        let _ = tokio::time::timeout(DRAIN, &mut connection).await;
     }
 
     async fn respond(&self, request: http::Request<Incoming>, peer: Peer) -> Response<Body> {
