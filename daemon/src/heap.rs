@@ -144,16 +144,19 @@ impl Blocks {
     }
 
     fn release(&mut self) {
+        let pages_fit = page_size() <= BLOCK;
         for region in &mut self.regions {
             let mut idle = region.free & region.touched;
-            region.touched &= !idle;
             if region.free == u64::MAX && idle != 0 {
                 discard(region.block(0), REGION);
+                region.touched = 0;
                 continue;
             }
-            while idle != 0 {
+            // A page larger than a block has neighbours in it that may be in use.
+            while pages_fit && idle != 0 {
                 let slot = idle.trailing_zeros();
                 discard(region.block(slot), BLOCK);
+                region.touched &= !(1 << slot);
                 idle &= !(1 << slot);
             }
         }
@@ -164,6 +167,11 @@ impl Region {
     fn block(&self, slot: u32) -> *mut u8 {
         (self.start + slot as usize * BLOCK) as *mut u8
     }
+}
+
+fn page_size() -> usize {
+    // SAFETY: asks for a constant of the system.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(usize::MAX)
 }
 
 /// The range must be part of a region and hold free blocks only.
