@@ -155,8 +155,18 @@ impl Drop for Engine {
         while self.daemon.is_running() && std::time::Instant::now() < end {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        // A file system that is still mounted would keep the directory from being removed.
-        let _ = Command::new("umount").arg("-lR").arg(self.dir.path().join("data")).output();
-        let _ = fs::remove_dir_all(self.dir.path().join("data"));
+        unmount_below(self.dir.path());
+    }
+}
+
+/// The engine leaves a mount of its network namespace behind, which would keep both the namespace and the directory.
+fn unmount_below(dir: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let mut points: Vec<&str> = points.filter(|point| Path::new(point).starts_with(dir)).collect();
+    points.reverse();
+    for point in points {
+        // What cannot be unmounted keeps its directory; there is nothing else to do about it.
+        let _ = Command::new("umount").arg("-l").arg(point).output();
     }
 }
