@@ -8,12 +8,14 @@
 pub mod catalog;
 pub mod config_entry;
 pub mod coordinate;
+pub mod door;
 mod error;
 pub mod gateway;
 pub mod health;
 pub mod intention;
 pub mod internal;
 pub mod kv;
+pub mod methods;
 pub mod near;
 pub mod operation;
 pub mod operator;
@@ -23,6 +25,7 @@ pub mod query;
 pub mod read;
 pub mod remote;
 pub mod session;
+pub mod snapshot;
 pub mod txn;
 pub mod write;
 

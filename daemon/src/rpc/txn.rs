@@ -10,6 +10,9 @@ use super::RpcError;
 use super::read::Read;
 use super::write::{LeaderView, Step, Write};
 
+/// Operations in one transaction.
+pub const OPS_MAX: usize = 128;
+
 /// A transaction that writes nothing: one for which [`consul_state::txn::is_read_only`] holds.
 pub struct TxnRead {
     pub ops: Vec<TxnOp>,

@@ -17,12 +17,10 @@ use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::rpc::operation::txn::Transact;
-use crate::rpc::txn::TxnRead;
+use crate::rpc::txn::{OPS_MAX, TxnRead};
 
 pub const ROUTES: &[Route] = &[Route::exact("/v1/txn", &[Method::PUT], handler!(handle))];
 
-/// Operations in one transaction.
-const OPS_MAX: usize = 128;
 const DECODE_FAILED: &str = "Failed to parse body: ";
 
 /// The answer of a transaction that only reads: it tells of its freshness in the body too.
