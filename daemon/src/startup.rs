@@ -325,7 +325,7 @@ fn create_pid_file(path: &Path) -> Result<PidFile, String> {
     })
 }
 
-fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember {
+pub(crate) fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember {
     LocalMember {
         node_name: config.node.name.clone(),
         node_id: node_id.to_owned(),
@@ -340,7 +340,7 @@ fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember {
 }
 
 /// Opens the replicated log and recovers the state.
-async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server>, String> {
+pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server>, String> {
     let me = Peer {
         id: node_id.parse().map_err(|error: consul_raft::ParseServerIdError| error.to_string())?,
         address: config.network.rpc_advertise.to_string(),

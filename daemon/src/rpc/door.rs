@@ -42,3 +42,6 @@ impl Handler for RpcDoor {
         served.map_err(|error| CallError::Failed(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,6 @@ pub async fn call(agent: &Arc<Agent>, method: &str, body: &[u8]) -> Answer {
         _ => refused::call(call, service, name).await,
     }
 }
+
+#[cfg(test)]
+pub mod tests;
