@@ -58,7 +58,7 @@ impl Remote {
 
     async fn call(&self, method: &str, body: Vec<u8>) -> Result<Vec<u8>, RpcError> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        match self.pool.call(&self.target, method, body.into(), Some(deadline.into())).await {
+        match self.pool.call(&self.target, method, body.into(), Some(deadline)).await {
             Ok(body) => Ok(body.to_vec()),
             Err(RpcCallError::Remote(text)) => Err(RpcError::from_text(&text)),
             Err(other) => Err(RpcError::refused(format!("{method}: {other}"))),

@@ -7,8 +7,8 @@ use consul_rpc::messages::value;
 use consul_rpc::server::CallError;
 use consul_state::config_entry::ConfigEntryCommand;
 
-use super::Answer;
 use super::call::{Call, failed, malformed, refuse};
+use super::{Answer, service_config};
 use crate::config_entries::{self, EntryError, Kind};
 use crate::rpc::RpcError;
 use crate::rpc::config_entry::{ConfigEntryGet, ConfigEntryList, ConfigEntryWrite};
@@ -21,6 +21,7 @@ pub async fn call(call: Call<'_>, name: &str) -> Answer {
         "Get" => get(call).await,
         "List" => list(call).await,
         "ListAll" => list_all(call).await,
+        "ResolveServiceConfig" => service_config::resolve(call).await,
         _ => Err(CallError::UnknownMethod),
     }
 }

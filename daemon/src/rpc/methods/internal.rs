@@ -2,17 +2,20 @@
 
 use consul_filter::{HealthRow, Schema};
 use consul_rpc::messages::Nothing;
-use consul_rpc::messages::catalog::{NodeSpecificRequest, Nodes};
+use consul_rpc::messages::catalog::{CheckServiceNode, NodeSpecificRequest, Nodes, ServiceSpecificRequest};
 use consul_rpc::messages::internal::{
     EventFireRequest, KeyringRequest, KeyringResponses, NodeDump, NodeInfo, ServiceDumpRequest,
 };
 use consul_rpc::server::CallError;
+use serde::Serialize;
 
 use super::Answer;
-use super::call::{Call, answer, refuse};
+use super::call::{Call, answer, failed, refuse};
 use super::health::row;
 use crate::cluster::KeyringChange;
 use crate::rpc::ReadMeta;
+use crate::rpc::catalog::ServiceInstances;
+use crate::rpc::gateway::{GatewayService, GatewayServices};
 use crate::rpc::internal::{AllInstances, NodeDetail, NodeDetails};
 use crate::rpc::operation::event::FireEvent;
 use crate::rpc::operation::keyring::{KeyringEverywhere, KeyringOfLan};
@@ -22,6 +25,7 @@ pub async fn call(call: Call<'_>, name: &str) -> Answer {
         "NodeInfo" => nodes(call, NodeDetails::Node(call.arguments::<NodeSpecificRequest>()?.node)).await,
         "NodeDump" => nodes(call, NodeDetails::All).await,
         "ServiceDump" => service_dump(call).await,
+        "GatewayServiceDump" => gateway_service_dump(call).await,
         "EventFire" => event_fire(call).await,
         "KeyringOperation" => keyring(call).await,
         _ => Err(CallError::UnknownMethod),
@@ -63,6 +67,39 @@ async fn service_dump(call: Call<'_>) -> Answer {
         });
     }
     answer(&Nodes { nodes: rows.into_iter().map(row).collect::<Vec<_>>() }, &meta)
+}
+
+/// An instance behind a gateway, and the link between the two.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BehindGateway {
+    #[serde(flatten)]
+    row: CheckServiceNode,
+    gateway_service: GatewayService,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GatewayDump {
+    dump: Vec<BehindGateway>,
+}
+
+async fn gateway_service_dump(call: Call<'_>) -> Answer {
+    let sent: ServiceSpecificRequest = call.arguments()?;
+    if sent.service_name.is_empty() {
+        return refuse("Must provide gateway name");
+    }
+    let (meta, links) = call.read(&GatewayServices { gateway: sent.service_name }).await?;
+    let at_once = call.read_options()?.at_once();
+    let mut dump = Vec::new();
+    for link in links {
+        let instances = ServiceInstances::named(&link.service.name);
+        let (_, rows) = call.agent.read(&instances, &at_once).await.map_err(failed)?;
+        dump.extend(
+            rows.into_iter().map(|found| BehindGateway { row: row(found), gateway_service: link.clone() }),
+        );
+    }
+    answer(&GatewayDump { dump }, &meta)
 }
 
 async fn event_fire(call: Call<'_>) -> Answer {

@@ -15,6 +15,7 @@ mod kv;
 mod operator;
 mod query;
 mod refused;
+mod service_config;
 mod session;
 mod status;
 mod txn;

@@ -388,6 +388,14 @@ async fn intentions_and_configuration_entries() {
         same(&agent, ConfigEntryList { kind: Some(kind) }).await;
     }
     same(&agent, ConfigEntryList { kind: None }).await;
+    let asked = serde_json::json!({ "Datacenter": DATACENTER, "Name": "web", "Upstreams": ["other", "web"] });
+    let body =
+        call(&agent, "ConfigEntry.ResolveServiceConfig", &msgpack::to_vec(&asked).unwrap()).await.unwrap();
+    let blob: consul_api::types::bytes::Blob = msgpack::from_slice(&body).unwrap();
+    let resolved: serde_json::Value = msgpack::from_slice(blob.as_slice()).unwrap();
+    assert_eq!(resolved["ProxyConfig"]["protocol"], "http", "the service's own word counts");
+    assert_eq!(resolved["UpstreamConfigs"]["other"]["protocol"], "grpc");
+    assert_eq!(resolved["UpstreamConfigs"]["web"]["protocol"], "http");
     let delete = ConfigEntryCommand::Delete {
         kind: Kind::ServiceDefaults.as_str().into(),
         name: "web".into(),
