@@ -4,6 +4,7 @@ pub mod address;
 pub mod bootstrap;
 pub mod census;
 pub mod event;
+pub mod join;
 pub mod keyring_file;
 pub mod lone;
 pub mod pools;

@@ -1,0 +1,172 @@
+//! Joining other agents: at once when a user asks, again and again when the configuration does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use consul_config::JoinPool;
+use futures::future::BoxFuture;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::address::JoinAddress;
+
+/// A pool that can be joined to others.
+pub trait Joins: Send + Sync + 'static {
+    /// Exchanges members with each address; one result for each, in order.
+    fn join<'a>(&'a self, addresses: &'a [SocketAddr]) -> BoxFuture<'a, Vec<Result<(), String>>>;
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// Agents that were reached.
+    pub count: usize,
+    /// One line for each address that was not.
+    pub failures: Vec<String>,
+}
+
+impl Joined {
+    /// All failures as one text, in the form of a list that users know.
+    pub fn failure(&self) -> String {
+        let list: String = self.failures.iter().map(|line| format!("\t* {line}\n")).collect();
+        let plural = if self.failures.len() == 1 { "error" } else { "errors" };
+        format!("{} {plural} occurred:\n{list}\n", self.failures.len())
+    }
+}
+
+/// Tries all `addresses`, in the forms of [`JoinAddress`].
+pub async fn join(pool: &dyn Joins, addresses: &[String], default_port: u16) -> Joined {
+    let mut joined = Joined::default();
+    for text in addresses {
+        let resolved = match JoinAddress::parse(text, default_port) {
+            Ok(address) => address.resolve().await,
+            Err(error) => Err(error),
+        };
+        let sockets = match resolved {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                joined.failures.push(format!("Failed to join {text}: {error}"));
+                continue;
+            }
+        };
+        for (socket, result) in sockets.iter().zip(pool.join(&sockets).await) {
+            match result {
+                Ok(()) => joined.count += 1,
+                Err(reason) => {
+                    // The name is what the user knows; the address is what did not answer.
+                    let shown =
+                        if sockets.len() > 1 { format!("{text} ({socket})") } else { shown(text, *socket) };
+                    joined.failures.push(format!("Failed to join {shown}: {reason}"));
+                }
+            }
+        }
+    }
+    joined
+}
+
+/// The host as written, without a port that only repeats the socket's.
+fn shown(text: &str, socket: SocketAddr) -> String {
+    let ip = socket.ip().to_string();
+    if text.contains(&ip) { ip } else { text.to_owned() }
+}
+
+/// `retry_max` attempts were made in vain.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    pub label: &'static str,
+}
+
+/// Tries until one agent is reached. Names are looked up anew each time.
+pub async fn keep_joining(
+    pool: Arc<dyn Joins>,
+    label: &'static str,
+    settings: JoinPool,
+    default_port: u16,
+    stop: CancellationToken,
+) -> Result<(), Exhausted> {
+    if settings.retry.is_empty() {
+        return Ok(());
+    }
+    info!(target: "agent", cluster = label, "Joining cluster...");
+    let mut attempts: u32 = 0;
+    loop {
+        let joined = tokio::select! {
+            joined = join(&*pool, &settings.retry, default_port) => joined,
+            () = stop.cancelled() => return Ok(()),
+        };
+        if joined.count > 0 {
+            info!(
+                target: "agent", cluster = label, num_agents = joined.count,
+                "Join cluster completed. Synced with initial agents"
+            );
+            return Ok(());
+        }
+        attempts += 1;
+        let failure = joined.failure();
+        if settings.retry_max > 0 && attempts > settings.retry_max {
+            error!(target: "agent", cluster = label, error = %failure, "Join cluster failed");
+            return Err(Exhausted { label });
+        }
+        warn!(
+            target: "agent", cluster = label, retry_interval = ?settings.retry_interval, error = %failure,
+            "Join cluster failed, will retry"
+        );
+        tokio::select! {
+            () = sleep(settings.retry_interval) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    /// Answers nobody before the given attempt.
+    struct Reluctant {
+        attempts: AtomicU32,
+        answers_at: u32,
+    }
+
+    impl Joins for Reluctant {
+        fn join<'a>(&'a self, addresses: &'a [SocketAddr]) -> BoxFuture<'a, Vec<Result<(), String>>> {
+            let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+            let result =
+                |_: &SocketAddr| if attempt >= self.answers_at { Ok(()) } else { Err("refused".into()) };
+            let results = addresses.iter().map(result).collect();
+            Box::pin(async { results })
+        }
+    }
+
+    fn reluctant(answers_at: u32) -> Arc<Reluctant> {
+        Arc::new(Reluctant { attempts: AtomicU32::new(0), answers_at })
+    }
+
+    async fn retry(pool: Arc<Reluctant>, retry_max: u32) -> Result<(), Exhausted> {
+        let retry_interval = Duration::from_secs(30);
+        let settings =
+            JoinPool { retry: vec!["10.0.0.1".into()], retry_interval, retry_max, ..JoinPool::default() };
+        keep_joining(pool, "LAN", settings, 8301, CancellationToken::new()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn joining_goes_on_until_somebody_answers() {
+        let pool = reluctant(4);
+        retry(pool.clone(), 0).await.unwrap();
+        assert_eq!(pool.attempts.load(Ordering::Relaxed), 4);
+        assert_eq!(retry(reluctant(9), 2).await, Err(Exhausted { label: "LAN" }));
+    }
+
+    #[tokio::test]
+    async fn each_failure_is_told() {
+        let addresses = ["10.0.0.1".to_owned(), "host:port".into(), String::new()];
+        let joined = join(&*reluctant(9), &addresses, 8301).await;
+        assert_eq!(joined.count, 0);
+        let text = joined.failure();
+        assert!(text.starts_with("3 errors occurred:\n\t* Failed to join 10.0.0.1: refused\n"), "{text}");
+        assert!(text.contains("Failed to join host:port: invalid port"), "{text}");
+    }
+}
