@@ -1,7 +1,7 @@
 //! One agent: what its doors and loops share.
 
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -13,15 +13,15 @@ use consul_telemetry::metrics::{Counter, counter};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Servers};
+use crate::cluster::lone::Lone as Gossip;
 use crate::cluster::lone::Lone;
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;
 use crate::limits::RateLimiter;
 use crate::members::LocalMember;
-use crate::rpc::remote::{Operation, RemoteRead, RemoteWrite};
-use crate::rpc::{Consistency, ReadMeta, ReadOptions, RpcError, Token, WriteOptions};
+use crate::rpc::{RpcError, Token};
 use crate::server::Server;
 use crate::services::Services;
 
@@ -72,8 +72,10 @@ pub struct Agent {
     pub cache: Cache,
     /// Bounds what this agent asks of servers. Reloadable.
     pub rpc_limit: RateLimiter,
-    /// Set once gossip runs.
-    pub pools: OnceLock<Arc<dyn Cluster>>,
+    /// The agents around this one; none in a test of a part.
+    pub gossip: Option<Arc<Gossip>>,
+    /// Whom to ask for what this agent cannot answer.
+    pub servers: Arc<Servers>,
     authorizer: Authorizer,
 }
 
@@ -97,6 +99,8 @@ pub struct Parts {
     pub reload: crate::reload::Reloader,
     pub stop: CancellationToken,
     pub leave: CancellationToken,
+    pub gossip: Option<Arc<Gossip>>,
+    pub servers: Arc<Servers>,
 }
 
 impl Agent {
@@ -123,7 +127,8 @@ impl Agent {
             started: Instant::now(),
             stop: parts.stop,
             leave: parts.leave,
-            pools: OnceLock::new(),
+            gossip: parts.gossip,
+            servers: parts.servers,
             authorizer: Authorizer::allow_all(),
         })
     }
@@ -149,69 +154,24 @@ impl Agent {
         Ok(self.authorizer.clone())
     }
 
-    /// The path of every read.
-    pub async fn read<R: RemoteRead>(
-        &self,
-        request: &R,
-        options: &ReadOptions,
-    ) -> Result<(ReadMeta, R::Reply), RpcError> {
-        let authorizer = self.authorize(&options.token)?;
-        let server = self.route(&options.datacenter)?;
-        let (meta, reply) = server.read(request, options, &authorizer).await?;
-        let Consistency::Stale { max: Some(max) } = options.consistency else { return Ok((meta, reply)) };
-        if meta.last_contact <= max {
-            return Ok((meta, reply));
-        }
-        let fresh = ReadOptions { consistency: Consistency::Default, ..options.clone() };
-        server.read(request, &fresh, &authorizer).await
-    }
-
-    /// The path of every write.
-    pub async fn write<W: RemoteWrite>(
-        &self,
-        request: W,
-        options: &WriteOptions,
-    ) -> Result<W::Reply, RpcError> {
-        let authorizer = self.authorize(&options.token)?;
-        request.authorize(&authorizer)?;
-        self.route(&options.datacenter)?.write(request).await
-    }
-
-    /// The server that answers a request for a datacenter; empty means our own. Counts as one request.
-    pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
+    /// Counts one request to servers, unless this agent sends more than it may.
+    pub fn admit_request(&self) -> Result<(), RpcError> {
         CLIENT.requests.incr();
-        if !self.rpc_limit.admits(Instant::now) {
-            CLIENT.exceeded.incr();
-            return Err(RpcError::TooManyRequests);
+        if self.rpc_limit.admits(Instant::now) {
+            return Ok(());
         }
-        let found = self.server_for(datacenter);
-        if found.is_err() {
-            CLIENT.failed.incr();
-        }
-        found
+        CLIENT.exceeded.incr();
+        Err(RpcError::TooManyRequests)
     }
 
-    fn server_for(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
-        let server = self.server.as_ref().ok_or(RpcError::NoServers)?;
-        if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter) {
-            return Ok(server);
-        }
-        Err(RpcError::NoPathToDatacenter)
-    }
-
-    /// The path of every operation.
-    pub async fn operate<O: Operation>(
-        self: &Arc<Self>,
-        operation: &O,
-        options: &ReadOptions,
-    ) -> Result<(ReadMeta, O::Reply), RpcError> {
-        let server = self.route(&options.datacenter)?;
-        operation.perform(self, server, options).await
+    /// Counts a request that no server answered.
+    pub fn count_unserved(&self) {
+        CLIENT.failed.incr();
     }
 
     /// The gossip pools that this agent is in.
     pub fn cluster(&self) -> &dyn Cluster {
-        self.pools.get().map_or(&Lone, |pools| &**pools)
+        self.gossip.as_ref().map_or(&Lone, |gossip| &**gossip as &dyn Cluster)
     }
 
     /// Takes in an event that arrived, if its filters name this node and one of its services. Names with an underscore

@@ -2,8 +2,10 @@
 
 pub mod address;
 pub mod bootstrap;
+pub mod calls;
 pub mod census;
 pub mod event;
+// pub mod gossip;
 pub mod join;
 pub mod keyring_file;
 pub mod lone;
@@ -14,6 +16,7 @@ pub mod server_info;
 pub mod tuning;
 pub mod vetting;
 
+pub use calls::Servers;
 pub use pools::{Cluster, KeyringChange, Pool};
 pub use router::{NoRoute, Router};
 pub use server_info::ServerInfo;

@@ -1,27 +1,273 @@
 //! Where a request runs: here, on the leader, on another server, or in another datacenter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use consul_acl::Authorizer;
+use consul_rpc::client::Target;
 use rand::Rng as _;
 use tokio::time::{Instant, sleep};
 
-use super::{Consistency, RpcError};
+use super::remote::{Operation, RemoteRead, RemoteWrite};
+use super::{Consistency, ReadMeta, ReadOptions, RpcError, WriteOptions};
+use crate::agent::Agent;
+use crate::cluster::NoRoute;
+use crate::server::Server;
 
 /// Whom a request needs within its datacenter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Leader,
-    /// Any server that is up to date as far as it knows.
+    /// A server that has heard from a leader and knows what was written until then.
+    Follower,
+    /// Any server: nothing of the replicated state is needed.
     AnyServer,
 }
 
 impl From<Consistency> for Need {
     fn from(consistency: Consistency) -> Self {
         match consistency {
-            Consistency::Stale { .. } => Self::AnyServer,
+            Consistency::Stale { .. } => Self::Follower,
             Consistency::Default | Consistency::Consistent => Self::Leader,
         }
     }
+}
+
+/// Where a request goes next.
+enum Route<'a> {
+    Here(&'a Arc<Server>),
+    There(Target),
+}
+
+/// How long an answer may take beyond the time that the request itself says.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// Servers spread their answers to blocking queries over a sixteenth of the wait; some time is for the way.
+const WAIT_MARGIN: Duration = Duration::from_secs(10);
+
+impl Agent {
+    /// The path of every read.
+    pub async fn read<R: RemoteRead>(
+        &self,
+        request: &R,
+        options: &ReadOptions,
+    ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        let authorizer = self.authorize(&options.token)?;
+        self.admit_request()?;
+        if let Some(server) = self.server_here(&options.datacenter, options.consistency.into()) {
+            match server.read(request, options, &authorizer).await {
+                Err(RpcError::NoLeader) => {}
+                Ok((meta, _)) if is_too_old(&meta, options) => {}
+                done => return done,
+            }
+        }
+        // Rare and large: boxed, so that thousands of waiting reads do not hold room for it.
+        Box::pin(self.read_patiently(request, options, &authorizer)).await
+    }
+
+    async fn read_patiently<R: RemoteRead>(
+        &self,
+        request: &R,
+        options: &ReadOptions,
+        authorizer: &Authorizer,
+    ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        let mut options = self.addressed(options);
+        let started = Instant::now();
+        let mut patience = Patience::new(self.hold());
+        loop {
+            let outcome = match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
+                Ok(Route::Here(server)) => server.read(request, &options, authorizer).await,
+                Ok(Route::There(target)) => {
+                    let asked = self.forwarding(&target, &options);
+                    let limit = asked.max_wait + asked.max_wait / 16 + WAIT_MARGIN + self.hold();
+                    let limit = if asked.min_index > 0 { limit } else { ANSWER_LIMIT };
+                    let body = self.call(&target, request.method(), request.arguments(&asked), limit).await;
+                    body.and_then(|body| request.reply(&body)).map(|(meta, reply)| {
+                        (ReadMeta { consistency: options.consistency, ..meta }, reply)
+                    })
+                }
+                Err(failure) => Err(failure),
+            };
+            match outcome {
+                Ok((meta, _)) if is_too_old(&meta, &options) => options.consistency = Consistency::Default,
+                Ok(done) => return Ok(done),
+                Err(failure) => {
+                    patience.after(failure, Repeat::Always).await?;
+                    // A wait that was cut off goes on for what is left of it.
+                    options.max_wait = options.max_wait.saturating_sub(started.elapsed());
+                }
+            }
+        }
+    }
+
+    /// The path of every write.
+    pub async fn write<W: RemoteWrite>(
+        &self,
+        request: W,
+        options: &WriteOptions,
+    ) -> Result<W::Reply, RpcError> {
+        let authorizer = self.authorize(&options.token)?;
+        request.authorize(&authorizer)?;
+        self.admit_request()?;
+        if let Some(server) = self.server_here(&options.datacenter, Need::Leader) {
+            if server.raft.is_alone() && server.raft.is_leader() {
+                return server.write(request).await;
+            }
+            match server.write(request.clone()).await {
+                Err(RpcError::NoLeader) => {}
+                done => return done,
+            }
+        }
+        Box::pin(self.write_patiently(request, options)).await
+    }
+
+    async fn write_patiently<W: RemoteWrite>(
+        &self,
+        request: W,
+        options: &WriteOptions,
+    ) -> Result<W::Reply, RpcError> {
+        let mut options = options.clone();
+        self.fill_datacenter(&mut options.datacenter);
+        let mut patience = Patience::new(self.hold());
+        loop {
+            let outcome = match self.route_to(&options.datacenter, Need::Leader, options.forwarded) {
+                Ok(Route::Here(server)) => server.write(request.clone()).await,
+                Ok(Route::There(target)) => {
+                    let forwarded = self.forwards_within(&target);
+                    let asked = WriteOptions { forwarded, ..options.clone() };
+                    let body =
+                        self.call(&target, request.method(), request.arguments(&asked), ANSWER_LIMIT).await;
+                    body.and_then(|body| request.reply(&body))
+                }
+                Err(failure) => Err(failure),
+            };
+            match outcome {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => patience.after(failure, Repeat::IfNotSent).await?,
+            }
+        }
+    }
+
+    /// The path of everything else that a server does for a caller.
+    pub async fn operate<O: Operation>(
+        self: &Arc<Self>,
+        operation: &O,
+        options: &ReadOptions,
+    ) -> Result<(ReadMeta, O::Reply), RpcError> {
+        self.admit_request()?;
+        let options = self.addressed(options);
+        let need = operation.need(&options);
+        let mut patience = Patience::new(self.hold());
+        loop {
+            let outcome = match self.route_to(&options.datacenter, need, options.forwarded) {
+                Ok(Route::Here(server)) => Box::pin(operation.perform(self, server, &options)).await,
+                Ok(Route::There(target)) => {
+                    let asked = self.forwarding(&target, &options);
+                    let body =
+                        self.call(&target, operation.method(), operation.arguments(&asked), ANSWER_LIMIT).await;
+                    body.and_then(|body| operation.reply(&body))
+                }
+                Err(failure) => Err(failure),
+            };
+            match outcome {
+                Ok(done) => return Ok(done),
+                Err(failure) => patience.after(failure, operation.repeat()).await?,
+            }
+        }
+    }
+
+    /// Where a request to `datacenter` goes now.
+    fn route_to(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
+        if !self.is_own_datacenter(datacenter) && self.server.is_some() {
+            let target = self.servers.router.next(datacenter).map_err(|reason| match reason {
+                NoRoute::UnknownDatacenter => RpcError::NoPathToDatacenter,
+                NoRoute::Unreachable => RpcError::DatacenterUnreachable,
+            });
+            return target.map(|server| Route::There(Target::from(&*server)));
+        }
+        let Some(server) = &self.server else {
+            // A client asks a server of its own datacenter for everything.
+            let server = self.servers.router.next(&self.identity.datacenter);
+            return server.map(|server| Route::There(Target::from(&*server))).map_err(|_| RpcError::NoServers);
+        };
+        if can_take(server, need) {
+            return Ok(Route::Here(server));
+        }
+        if forwarded {
+            return Err(RpcError::NoLeader);
+        }
+        let leader = server.raft.leader().ok_or(RpcError::NoLeader)?;
+        Ok(Route::There(self.servers.leader(&leader).ok_or(RpcError::NoLeader)?))
+    }
+
+    /// This server, if it can take the request itself: the way of nearly all requests to a server.
+    fn server_here(&self, datacenter: &str, need: Need) -> Option<&Arc<Server>> {
+        let server = self.server.as_ref().filter(|_| self.is_own_datacenter(datacenter))?;
+        can_take(server, need).then_some(server)
+    }
+
+    /// This server, for what is not a call: a snapshot of its state.
+    pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
+        self.admit_request()?;
+        match self.route_to(datacenter, Need::Leader, true)? {
+            Route::Here(server) => Ok(server),
+            Route::There(_) => Err(RpcError::NoPathToDatacenter),
+        }
+    }
+
+    fn is_own_datacenter(&self, datacenter: &str) -> bool {
+        datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter)
+    }
+
+    fn fill_datacenter(&self, datacenter: &mut String) {
+        if datacenter.is_empty() {
+            self.identity.datacenter.clone_into(datacenter);
+        }
+    }
+
+    fn addressed(&self, options: &ReadOptions) -> ReadOptions {
+        let mut options = options.clone();
+        self.fill_datacenter(&mut options.datacenter);
+        options
+    }
+
+    /// The options as the next server gets them.
+    fn forwarding(&self, target: &Target, options: &ReadOptions) -> ReadOptions {
+        ReadOptions { forwarded: self.forwards_within(target), ..options.clone() }
+    }
+
+    /// A server that asks one of its own datacenter asks its leader, who must not pass the request on again.
+    fn forwards_within(&self, target: &Target) -> bool {
+        self.server.is_some() && self.is_own_datacenter(&target.datacenter)
+    }
+
+    /// How long a request may wait for a leader.
+    fn hold(&self) -> Duration {
+        self.config.load().raft.rpc_hold_timeout
+    }
+
+    async fn call(
+        &self,
+        target: &Target,
+        method: &'static str,
+        arguments: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Bytes, RpcError> {
+        self.servers.call(target, method, arguments, limit).await
+    }
+}
+
+fn can_take(server: &Server, need: Need) -> bool {
+    match need {
+        Need::Leader => server.raft.is_leader(),
+        Need::Follower => server.raft.is_leader() || server.raft.has_caught_up(),
+        Need::AnyServer => true,
+    }
+}
+
+/// Does the caller want to hear a fresher server?
+fn is_too_old(meta: &ReadMeta, options: &ReadOptions) -> bool {
+    matches!(options.consistency, Consistency::Stale { max: Some(max) } if meta.last_contact > max)
 }
 
 /// What may be tried again after a failure.

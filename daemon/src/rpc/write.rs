@@ -9,7 +9,7 @@ use super::RpcError;
 use crate::leader::lock_delay::LockDelays;
 
 /// A change that the leader turns into a command of the log.
-pub trait Write: Send {
+pub trait Write: Clone + Send {
     type Reply: Send;
 
     fn authorize(&self, authorizer: &Authorizer) -> Result<(), RpcError>;

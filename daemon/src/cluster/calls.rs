@@ -1,0 +1,63 @@
+//! Calling other servers, and knowing whom to call.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use consul_rpc::client::{Pool, RpcCallError, Sent, Target};
+use tokio::time::Instant;
+
+use super::router::Router;
+use super::server_info::ServerInfo;
+use crate::rpc::RpcError;
+
+/// What an agent needs to have requests answered elsewhere.
+pub struct Servers {
+    pub router: Router,
+    calls: Pool,
+}
+
+impl From<&ServerInfo> for Target {
+    fn from(server: &ServerInfo) -> Self {
+        Self::plain(server.name.as_str(), server.address, server.datacenter.as_str())
+    }
+}
+
+impl Servers {
+    pub fn new(router: Router, calls: Pool) -> Self {
+        Self { router, calls }
+    }
+
+    /// Where to call the leader that the log knows; `None` if its address makes no sense.
+    pub fn leader(&self, leader: &consul_raft::Peer) -> Option<Target> {
+        let address = leader.address.parse().ok()?;
+        // The log does not know names, which certificates and connections go by.
+        let known = self.router.find_local(address);
+        Some(match known {
+            Some(server) => Target::from(&*server),
+            None => Target::plain(leader.id.to_string(), address, self.router.datacenter()),
+        })
+    }
+
+    /// Calls `method` on `target`. One that does not answer is asked last from then on.
+    pub async fn call(
+        &self,
+        target: &Target,
+        method: &str,
+        arguments: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Bytes, RpcError> {
+        let deadline = Instant::now() + limit;
+        let answer = self.calls.call(target, method, Bytes::from(arguments), Some(deadline)).await;
+        answer.map_err(|error| match error {
+            RpcCallError::Remote(text) => RpcError::from_text(&text),
+            other => {
+                self.router.failed(&target.datacenter, target.address);
+                RpcError::Unanswered {
+                    server: format!("{} ({})", target.name, target.address),
+                    sent: other.sent() == Sent::Maybe,
+                    reason: other.to_string(),
+                }
+            }
+        })
+    }
+}
