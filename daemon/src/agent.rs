@@ -13,9 +13,9 @@ use consul_telemetry::metrics::{Counter, counter};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
-use crate::cluster::{Cluster, Servers};
-use crate::cluster::lone::Lone as Gossip;
+use crate::cluster::gossip::Gossip;
 use crate::cluster::lone::Lone;
+use crate::cluster::{Cluster, Servers};
 use crate::events::Events;
 use crate::http::options::WaitLimits;
 use crate::http::server::SharedSettings;

@@ -1,6 +1,6 @@
 //! From configuration to the settings of each part. Also applied anew by a reload.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,26 +59,13 @@ pub fn refuse_unsafe(config: &RuntimeConfig) -> Result<(), String> {
     Ok(())
 }
 
-/// The first address that the start must join but cannot. An agent that joins itself has nothing to find.
-pub fn first_unjoinable(config: &RuntimeConfig) -> Option<&String> {
-    let (network, join) = (&config.network, &config.join);
-    let mut lan = join.lan.start.iter().filter(|address| !is_own(address, Some(network.serf_advertise_lan)));
-    let mut wan = join.wan.start.iter().filter(|address| !is_own(address, network.serf_advertise_wan));
-    lan.next().or_else(|| wan.next())
-}
-
-/// Addresses without a port mean the port that this agent uses itself.
-fn is_own(address: &str, own: Option<SocketAddr>) -> bool {
-    let Some(own) = own else { return false };
-    address.parse::<SocketAddr>().is_ok_and(|address| address == own)
-        || address.parse::<IpAddr>().is_ok_and(|address| address == own.ip())
-}
-
-/// Why `address` cannot be joined, and with it why the start fails.
-pub fn join_refusal(address: &str) -> String {
-    format!(
-        "couldn't join: failed to join {address}: this agent does not gossip yet and finds no other agents"
-    )
+/// What other agents may make this server hold.
+pub fn rpc_limits(config: &RuntimeConfig) -> consul_rpc::server::Limits {
+    consul_rpc::server::Limits {
+        handshake_max: config.limits.rpc_handshake_timeout,
+        connections_per_address: config.limits.rpc_max_conns_per_client as usize,
+        ..consul_rpc::server::Limits::default()
+    }
 }
 
 /// How large the head of a request may be.

@@ -9,10 +9,11 @@ use arc_swap::ArcSwap;
 use consul_api::types::operator::Member;
 use consul_config::{AgentFlags, FlagError, RuntimeConfig, Sources, node_id};
 use consul_dns::server::{Listeners, ServerLimits};
-use consul_raft::{Bootstrap, Config as RaftConfig, NoPeers, Peer, RaftHandle, Storage, Timing};
+use consul_raft::{Bootstrap, Config as RaftConfig, Peer, RaftHandle, Storage, Timing};
 use consul_state::Store;
 use consul_telemetry::log::Logs;
 use consul_telemetry::metrics;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -20,6 +21,9 @@ use tracing::{error, info, warn};
 use crate::agent::{Agent, Identity, Parts};
 use crate::auto_reload::{self, FileWatch};
 use crate::banner;
+use crate::cluster::gossip::Gossip;
+use crate::cluster::membership::GossipMembers;
+use crate::cluster::{Router, Servers, entry, flood, routes, whereabouts};
 use crate::dns::DnsBackend;
 use crate::gauges;
 use crate::http::server::HttpServer;
@@ -27,12 +31,14 @@ use crate::leader::{Leader, bootstrap, duties};
 use crate::limits::RequestLimits;
 use crate::listeners::{HttpListeners, SocketFile};
 use crate::local::persist::Persistence;
-use crate::members::{Alone, LocalMember, STATUS_ALIVE};
+use crate::members::{LocalMember, STATUS_ALIVE};
 use crate::process::{self, PidFile};
 use crate::reload::Reloader;
+use crate::rpc::door::Door;
+use crate::server::Server;
 use crate::server::coordinates::{self, Coordinates};
 use crate::server::machine::Machine;
-use crate::server::{HoldTimeout, Server};
+use crate::server::transport::RaftCalls;
 use crate::server::{rejoin, watchdog};
 use crate::services::alias::CatalogChecks;
 use crate::services::{Services, reap, sync};
@@ -160,6 +166,8 @@ struct Running {
     agent: Arc<Agent>,
     http: Arc<HttpServer>,
     dns: consul_dns::server::Server,
+    /// Answers other agents; servers only.
+    rpc: Option<tokio::task::JoinHandle<()>>,
     tasks: TaskTracker,
     metrics_stop: tokio::sync::watch::Sender<bool>,
     _pid_file: Option<PidFile>,
@@ -169,15 +177,19 @@ struct Running {
 impl Running {
     async fn start(prepared: Prepared) -> Result<Self, String> {
         let Prepared { flags, config, node_id, dns, logs, warnings: _ } = prepared;
-        if let Some(address) = settings::first_unjoinable(&config) {
-            return Err(settings::join_refusal(address));
-        }
         let file_watch = file_watch(&config, &flags)?;
         let open_files = process::raise_open_files_limit();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let member = local_member(&config, &node_id);
+        let (gossip, heard) = Gossip::start(&config, &member).await?;
+        let rpc_listener =
+            if config.server { Some(listen_rpc(config.network.rpc_bind).await?) } else { None };
         let server = if config.server { Some(open_server(&config, &node_id).await?) } else { None };
+        let routes = Arc::new(Servers::new(
+            Router::new(config.node.datacenter.as_str()),
+            consul_rpc::client::Pool::new(Default::default(), None),
+        ));
 
         let catalog = CatalogChecks::default();
         let persistence = Persistence::new(config.node.data_dir.clone());
@@ -220,10 +232,24 @@ impl Running {
             reload: Reloader::new(flags),
             stop: stop.clone(),
             leave: CancellationToken::new(),
+            gossip: Some(gossip.clone()),
+            servers: routes.clone(),
         });
         catalog.set(&agent);
+        let mut rpc = None;
+        if let Some(listener) = rpc_listener {
+            let door = Arc::new(Door::new(agent.clone()));
+            let answering =
+                Arc::new(consul_rpc::server::Server::new(door, settings::rpc_limits(&agent.config.load())));
+            rpc = Some(tokio::spawn(answering.serve(listener, stop.clone())));
+        }
+        heard.spawn(&agent, &tasks);
+        tasks.spawn(routes::run(gossip.clone(), routes.clone(), stop.clone()));
+        if !agent.config.load().gossip.disable_coordinates {
+            tasks.spawn(whereabouts::run(agent.clone(), gossip.clone(), stop.clone()));
+        }
         if let Some(server) = server {
-            let members = Arc::new(Alone::new(member));
+            let members = Arc::new(GossipMembers::new(gossip.clone(), routes.clone(), agent.node_name()));
             let period = settings::coordinate_period(&agent.config.load());
             tasks.spawn(coordinates::run(server.clone(), period, stop.clone()));
             tasks.spawn(watchdog::run(server.clone(), stop.clone()));
@@ -231,6 +257,7 @@ impl Running {
                 tasks.spawn(rejoin::run(data_dir.into(), stop.clone()));
             }
             tasks.spawn(duties::run(server, members, stop.clone()));
+            tasks.spawn(flood::run(gossip.clone(), agent.identity.datacenter.clone(), stop.clone()));
         }
         if let Some(watch) = file_watch {
             tasks.spawn(auto_reload::run(agent.clone(), watch));
@@ -247,7 +274,23 @@ impl Running {
             HttpServer::new(agent.clone(), open_files.saturating_sub(RESERVED_FILES).max(16), stop.clone());
         let socket_files = http_listeners.serve(&http);
         let dns = dns_listeners.serve(Arc::new(DnsBackend(agent.clone())), ServerLimits::default());
-        Ok(Self { agent, http, dns, tasks, metrics_stop, _pid_file: pid_file, _socket_files: socket_files })
+        let running = Self {
+            agent,
+            http,
+            dns,
+            rpc,
+            tasks,
+            metrics_stop,
+            _pid_file: pid_file,
+            _socket_files: socket_files,
+        };
+        match entry::enter(&running.agent, &running.tasks).await {
+            Ok(()) => Ok(running),
+            Err(reason) => {
+                running.end(Ending::Stop).await;
+                Err(reason)
+            }
+        }
     }
 
     /// Goes on answering for a while, unless nobody else is there: clients that have not heard yet that this server
@@ -272,6 +315,7 @@ impl Running {
         let started = Instant::now();
         if ending == Ending::Leave {
             info!(target: "agent", "Gracefully shutting down agent...");
+            self.agent.leave_cluster().await;
             if self.agent.server.is_some() {
                 self.drain().await;
             }
@@ -295,6 +339,12 @@ impl Running {
         };
         if tokio::time::timeout(SHUTDOWN_LIMIT, tasks).await.is_err() {
             warn!(target: "agent", "some tasks did not end in time");
+        }
+        self.agent.end_gossip().await;
+        if let Some(rpc) = self.rpc
+            && rpc.await.is_err()
+        {
+            warn!(target: "agent.server", "the server port did not end well");
         }
         if let Some(server) = &self.agent.server {
             server.raft.shutdown().await;
@@ -335,8 +385,19 @@ pub(crate) fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember
         serf_lan_port: config.ports.serf_lan,
         serf_wan_port: config.ports.serf_wan.filter(|_| config.server),
         bootstrap: config.bootstrap.is_alone(),
+        expect: config.bootstrap.expect,
         acls_enabled: config.acl.enabled,
     }
+}
+
+/// Opens the port where other agents call this server.
+async fn listen_rpc(address: std::net::SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let reason = crate::listeners::os_text(&error);
+        format!(
+            "Failed to start Consul server: Failed to start RPC layer: listen tcp {address}: bind: {reason}"
+        )
+    })
 }
 
 /// Opens the replicated log and recovers the state.
@@ -354,7 +415,7 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
         Some(dir) if !config.dev_mode => Storage::Disk(dir.join(RAFT_DIRECTORY)),
         _ => Storage::Memory,
     };
-    let alone = config.dev_mode || config.bootstrap.is_alone();
+    let alone = entry::waits(config).is_none();
     let mut raft = RaftConfig::single(me, storage);
     if !alone {
         raft.bootstrap = Bootstrap::Join;
@@ -364,13 +425,15 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
-    let raft = RaftHandle::open(raft, machine, Arc::new(NoPeers)).await.map_err(|error| chain(&error))?;
+    let raft = RaftHandle::open(raft, machine, Arc::new(RaftCalls::new(&config.node.datacenter)))
+        .await
+        .map_err(|error| chain(&error))?;
     Ok(Arc::new(Server {
         store,
         raft,
         leader,
         datacenter: config.node.datacenter.clone(),
-        hold: HoldTimeout(config.raft.rpc_hold_timeout),
+        address: config.network.rpc_advertise.to_string(),
         session_ttl_min: config.queries.session_ttl_min,
         coordinates: Coordinates::default(),
         autopilot: settings::autopilot(config),
@@ -392,7 +455,7 @@ fn timing(config: &RuntimeConfig) -> Timing {
 }
 
 /// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -247,6 +247,11 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.lease.is_leader()
     }
 
+    /// Whether this server is its cluster's only voter.
+    pub fn is_alone(&self) -> bool {
+        self.inner.lease.is_alone()
+    }
+
     pub fn me(&self) -> ServerId {
         self.inner.me
     }

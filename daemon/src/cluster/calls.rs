@@ -8,7 +8,12 @@ use tokio::time::Instant;
 
 use super::router::Router;
 use super::server_info::ServerInfo;
-use crate::rpc::RpcError;
+use crate::rpc::operation::status::PeerAddresses;
+use crate::rpc::remote::Operation as _;
+use crate::rpc::{ReadOptions, RpcError};
+
+/// How long a server may take to say which quorum it is in.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
 
 /// What an agent needs to have requests answered elsewhere.
 pub struct Servers {
@@ -36,6 +41,18 @@ impl Servers {
             Some(server) => Target::from(&*server),
             None => Target::plain(leader.id.to_string(), address, self.router.datacenter()),
         })
+    }
+
+    /// Addresses of the servers in whose quorum a server says it is; none if it has no data.
+    pub async fn peers_of(&self, name: &str, peer: &consul_raft::Peer) -> Result<Vec<String>, String> {
+        let address = peer.address.parse().map_err(|_| format!("{:?} is no address", peer.address))?;
+        let target = Target::plain(name, address, self.router.datacenter());
+        let options =
+            ReadOptions { datacenter: self.router.datacenter().to_owned(), ..ReadOptions::default() };
+        let (method, arguments) = (PeerAddresses.method(), PeerAddresses.arguments(&options));
+        let body =
+            self.call(&target, method, arguments, ASK_LIMIT).await.map_err(|error| error.to_string())?;
+        PeerAddresses.reply(&body).map(|(_, peers)| peers).map_err(|error| error.to_string())
     }
 
     /// Calls `method` on `target`. One that does not answer is asked last from then on.

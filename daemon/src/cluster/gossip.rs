@@ -7,20 +7,24 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use consul_api::types::operator::Member as ApiMember;
+use consul_config::RuntimeConfig;
 use consul_gossip::keyring::Key;
 use consul_gossip::pool::{Events, KeyFailure, Pool, Settings, SpawnError};
 use consul_gossip::serf::keys::KeyReport;
 use consul_gossip::serf::{Event, Member, UserEvent};
 use consul_rpc::messages::internal::KeyringResponse;
 use futures::future::BoxFuture;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use super::event;
 use super::join::Joins;
 use super::pools::{Cluster, KeyringChange, Pool as Which};
 use super::server_info::ServerInfo;
-use super::tuning::PoolSetup;
+use super::tuning::{self, PoolSetup};
 use crate::agent::Agent;
+use crate::members::LocalMember;
+use crate::startup::chain;
 
 /// The pools of one agent.
 pub struct Gossip {
@@ -53,12 +57,47 @@ pub fn servers(pool: &Pool) -> Vec<ServerInfo> {
 }
 
 /// Begins to take part in a pool.
-pub async fn spawn(setup: PoolSetup) -> Result<(Pool, Events), SpawnError> {
+async fn spawn(setup: PoolSetup) -> Result<(Pool, Events), SpawnError> {
     let PoolSetup { label: _, bind, swim, serf, hooks, keyring, snapshot, rejoin_after_leave } = setup;
     Pool::spawn(Settings { swim, serf, hooks, keyring, bind, snapshot, rejoin_after_leave }).await
 }
 
+/// What happens in the pools, until somebody follows it.
+pub struct Heard {
+    lan: Events,
+    wan: Option<Events>,
+}
+
+impl Heard {
+    /// Follows the pools as long as they are.
+    pub fn spawn(self, agent: &Arc<Agent>, tasks: &TaskTracker) {
+        tasks.spawn(follow(agent.clone(), Which::Lan, self.lan));
+        if let Some(wan) = self.wan {
+            tasks.spawn(follow(agent.clone(), Which::Wan, wan));
+        }
+    }
+}
+
 impl Gossip {
+    /// Begins to take part in the pools that the configuration names.
+    pub async fn start(config: &RuntimeConfig, me: &LocalMember) -> Result<(Arc<Self>, Heard), String> {
+        let role = if config.server { "server" } else { "client" };
+        let refused = |pool: &str, reason: String| {
+            format!("Failed to start Consul {role}: Failed to start {pool} serf: {reason}")
+        };
+        let lan = tuning::lan(config, me).map_err(|error| refused("lan", error.to_string()))?;
+        let wan = tuning::wan(config, me).map_err(|error| refused("wan", error.to_string()))?;
+        let (lan, lan_events) = spawn(lan).await.map_err(|error| refused("lan", chain(&error)))?;
+        let (wan, wan_events) = match wan {
+            Some(setup) => {
+                let (pool, events) = spawn(setup).await.map_err(|error| refused("wan", chain(&error)))?;
+                (Some(pool), Some(events))
+            }
+            None => (None, None),
+        };
+        Ok((Arc::new(Self { lan, wan }), Heard { lan: lan_events, wan: wan_events }))
+    }
+
     pub fn lan_members(&self) -> Vec<ApiMember> {
         self.lan.members().iter().map(api_member).collect()
     }
@@ -101,7 +140,9 @@ pub async fn follow(agent: Arc<Agent>, which: Which, mut events: Events) {
             Event::Updated(members) => log_members(which, "EventMemberUpdate", &members),
             Event::Reaped(members) => log_members(which, "EventMemberReap", &members),
             Event::User(event) if which == Which::Lan => hear(&agent, event),
-            Event::User(event) => debug!(target: "agent.server.serf.wan", name = %event.name, "unexpected event"),
+            Event::User(event) => {
+                debug!(target: "agent.server.serf.wan", name = %event.name, "unexpected event")
+            }
             Event::Query(query) => debug!(target: "agent", name = %query.name, "ignoring query"),
             Event::NameLost(other) => {
                 error!(
@@ -170,7 +211,9 @@ impl Cluster for Gossip {
             Ok(report) => reported(report, None, response),
             Err(Failure::Key(reason)) => KeyringResponse { error: reason, ..response },
             Err(Failure::Pool(failure)) => match failure {
-                KeyFailure::Members { report, reason } => reported(report, Some(reason.to_string()), response),
+                KeyFailure::Incomplete { report, reason } => {
+                    reported(report, Some(reason.to_string()), response)
+                }
                 other => KeyringResponse { error: other.to_string(), ..response },
             },
         }

@@ -45,8 +45,7 @@ impl Cluster for Lone {
             KeyringChange::List => "Keyring is empty",
             KeyringChange::Install(key) | KeyringChange::Use(key) | KeyringChange::Remove(key) => {
                 if STANDARD.decode(key).is_err() {
-                    let at = bad_base64_at(key);
-                    return failed(format!("illegal base64 data at input byte {at}"), None);
+                    return failed(illegal_base64(key), None);
                 }
                 "No keyring to modify"
             }
@@ -54,6 +53,11 @@ impl Cluster for Lone {
         let messages = BTreeMap::from([(member, format!("{reason} (encryption not enabled)"))]);
         failed("1/1 nodes reported failure".to_owned(), Some(messages))
     }
+}
+
+/// What is wrong with a key that is no base64.
+pub fn illegal_base64(text: &str) -> String {
+    format!("illegal base64 data at input byte {}", bad_base64_at(text))
 }
 
 /// Where base64 text stops making sense: at the first foreign character, else where its last group begins.

@@ -43,6 +43,7 @@ async fn lead(server: &Server, members: &dyn Members) {
     }
     SERVER.barrier.observe_since(started);
     info!(target: "agent.server", "cluster leadership acquired");
+    members.announce_leader().await;
     server.leader.rebuild(&server.store.version(), Instant::now());
     server.leader.lock_delays.clear();
     let mut reconcile_at = Instant::now();

@@ -13,4 +13,7 @@ pub trait Members: Send + Sync {
 
     /// Resolves when the members have changed.
     async fn changed(&self);
+
+    /// Tells the members that this server leads now.
+    async fn announce_leader(&self);
 }

@@ -229,6 +229,7 @@ impl Read for NodeServicesOf {
 }
 
 /// Puts a node, service or checks into the catalog.
+#[derive(Clone)]
 pub struct Register(pub RegisterRequest);
 
 impl Write for Register {
@@ -264,6 +265,7 @@ impl Write for Register {
 }
 
 /// Takes a service, a check or a node out of the catalog.
+#[derive(Clone)]
 pub struct Deregister(pub DeregisterRequest);
 
 impl Write for Deregister {

@@ -64,6 +64,7 @@ fn may(authorizer: &Authorizer, kind: &str, name: &str, access: Access) -> bool 
 }
 
 /// A write of one entry; the answer tells whether it happened.
+#[derive(Clone)]
 pub struct ConfigEntryWrite(pub ConfigEntryCommand);
 
 impl Write for ConfigEntryWrite {

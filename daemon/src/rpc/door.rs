@@ -10,6 +10,7 @@ use tokio::io::AsyncRead;
 
 use super::{RpcError, methods, snapshot};
 use crate::agent::Agent;
+use crate::server::raft_door;
 
 /// Answers calls for the agent. Holds it weakly: the door does not keep an agent alive that is ending.
 pub struct RpcDoor(pub Weak<Agent>);
@@ -29,7 +30,11 @@ impl Handler for RpcDoor {
         if peer.channel == Channel::Insecure && !WITHOUT_CREDENTIALS.contains(&method) {
             return Err(CallError::UnknownService);
         }
-        methods::call(&self.agent()?, method, &body).await.map(Bytes::from)
+        let agent = self.agent()?;
+        if let Some(answer) = raft_door::answer(agent.server.as_deref(), method, &body).await {
+            return answer;
+        }
+        methods::call(&agent, method, &body).await.map(Bytes::from)
     }
 
     async fn snapshot(

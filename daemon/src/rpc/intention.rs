@@ -91,6 +91,7 @@ impl Read for GuardsOf {
 }
 
 /// A change of the intentions; the answer is the id.
+#[derive(Clone)]
 pub enum IntentionWrite {
     Create(Intention),
     /// Replaces the intention with the id that it carries.

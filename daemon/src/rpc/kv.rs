@@ -77,6 +77,7 @@ impl Read for KvKeys {
 }
 
 /// One write to the KV store. The answer tells whether a conditional write happened.
+#[derive(Clone)]
 pub struct KvWrite {
     pub verb: KvVerb,
     /// Key, value, flags and session; the modify index is the one that a conditional write expects.

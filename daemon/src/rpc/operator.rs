@@ -49,6 +49,7 @@ impl Read for AutopilotGet {
 }
 
 /// Replaces autopilot's configuration. The answer tells whether it happened.
+#[derive(Clone)]
 pub struct AutopilotSet {
     pub config: AutopilotConfig,
     /// Only if the present one has this modify index.

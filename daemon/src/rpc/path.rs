@@ -40,8 +40,6 @@ enum Route<'a> {
     There(Target),
 }
 
-/// How long an answer may take beyond the time that the request itself says.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// Servers spread their answers to blocking queries over a sixteenth of the wait; some time is for the way.
 const WAIT_MARGIN: Duration = Duration::from_secs(10);
 
@@ -75,19 +73,21 @@ impl Agent {
         let started = Instant::now();
         let mut patience = Patience::new(self.hold());
         loop {
-            let outcome = match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
-                Ok(Route::Here(server)) => server.read(request, &options, authorizer).await,
-                Ok(Route::There(target)) => {
-                    let asked = self.forwarding(&target, &options);
-                    let limit = asked.max_wait + asked.max_wait / 16 + WAIT_MARGIN + self.hold();
-                    let limit = if asked.min_index > 0 { limit } else { ANSWER_LIMIT };
-                    let body = self.call(&target, request.method(), request.arguments(&asked), limit).await;
-                    body.and_then(|body| request.reply(&body)).map(|(meta, reply)| {
-                        (ReadMeta { consistency: options.consistency, ..meta }, reply)
-                    })
-                }
-                Err(failure) => Err(failure),
-            };
+            let outcome =
+                match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
+                    Ok(Route::Here(server)) => server.read(request, &options, authorizer).await,
+                    Ok(Route::There(target)) => {
+                        let asked = self.forwarding(&target, &options);
+                        let limit = asked.max_wait + asked.max_wait / 16 + WAIT_MARGIN + self.hold();
+                        let limit = if asked.min_index > 0 { limit } else { self.answer_limit() };
+                        let body =
+                            self.call(&target, request.method(), request.arguments(&asked), limit).await;
+                        body.and_then(|body| request.reply(&body)).map(|(meta, reply)| {
+                            (ReadMeta { consistency: options.consistency, ..meta }, reply)
+                        })
+                    }
+                    Err(failure) => Err(failure),
+                };
             match outcome {
                 Ok((meta, _)) if is_too_old(&meta, &options) => options.consistency = Consistency::Default,
                 Ok(done) => return Ok(done),
@@ -135,8 +135,9 @@ impl Agent {
                 Ok(Route::There(target)) => {
                     let forwarded = self.forwards_within(&target);
                     let asked = WriteOptions { forwarded, ..options.clone() };
-                    let body =
-                        self.call(&target, request.method(), request.arguments(&asked), ANSWER_LIMIT).await;
+                    let body = self
+                        .call(&target, request.method(), request.arguments(&asked), self.answer_limit())
+                        .await;
                     body.and_then(|body| request.reply(&body))
                 }
                 Err(failure) => Err(failure),
@@ -163,8 +164,9 @@ impl Agent {
                 Ok(Route::Here(server)) => Box::pin(operation.perform(self, server, &options)).await,
                 Ok(Route::There(target)) => {
                     let asked = self.forwarding(&target, &options);
-                    let body =
-                        self.call(&target, operation.method(), operation.arguments(&asked), ANSWER_LIMIT).await;
+                    let body = self
+                        .call(&target, operation.method(), operation.arguments(&asked), self.answer_limit())
+                        .await;
                     body.and_then(|body| operation.reply(&body))
                 }
                 Err(failure) => Err(failure),
@@ -188,7 +190,9 @@ impl Agent {
         let Some(server) = &self.server else {
             // A client asks a server of its own datacenter for everything.
             let server = self.servers.router.next(&self.identity.datacenter);
-            return server.map(|server| Route::There(Target::from(&*server))).map_err(|_| RpcError::NoServers);
+            return server
+                .map(|server| Route::There(Target::from(&*server)))
+                .map_err(|_| RpcError::NoServers);
         };
         if can_take(server, need) {
             return Ok(Route::Here(server));
@@ -246,6 +250,11 @@ impl Agent {
         self.config.load().raft.rpc_hold_timeout
     }
 
+    /// How long an answer may take that is not waited for on purpose.
+    fn answer_limit(&self) -> Duration {
+        self.config.load().limits.rpc_client_timeout
+    }
+
     async fn call(
         &self,
         target: &Target,
@@ -299,7 +308,8 @@ impl Patience {
         if !may_pass(&failure, repeat) || Instant::now() >= self.until {
             return Err(failure);
         }
-        sleep(self.pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        let pause = self.pause.mul_f64(rand::rng().random_range(0.5..1.0));
+        sleep(pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }

@@ -82,6 +82,7 @@ pub enum QueryChange {
     },
 }
 
+#[derive(Clone)]
 pub struct QueryWrite {
     pub change: QueryChange,
     /// Name of the query that is replaced or deleted, for the permission.

@@ -47,6 +47,7 @@ impl Read for SessionList {
 }
 
 /// Creates a session; the answer is its id.
+#[derive(Clone)]
 pub struct SessionCreate {
     pub session: Session,
 }
@@ -73,6 +74,7 @@ impl Write for SessionCreate {
 }
 
 /// Ends a session. One that does not exist has ended already.
+#[derive(Clone)]
 pub struct SessionDestroy {
     pub id: String,
     /// Whose session it is, where known, for the permission.

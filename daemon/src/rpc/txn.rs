@@ -19,6 +19,7 @@ pub struct TxnRead {
 }
 
 /// A transaction that writes.
+#[derive(Clone)]
 pub struct TxnWrite {
     pub ops: Vec<TxnOp>,
 }

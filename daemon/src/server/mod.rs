@@ -3,6 +3,7 @@
 pub mod coordinates;
 pub mod machine;
 pub mod metrics;
+pub mod raft_door;
 mod read;
 pub mod rejoin;
 pub mod transport;
@@ -24,16 +25,13 @@ use crate::limits::RequestLimits;
 use coordinates::Coordinates;
 use machine::Machine;
 
-/// How long a request waits for a leader to appear before it fails.
-#[derive(Clone, Copy, Debug)]
-pub struct HoldTimeout(pub Duration);
-
 pub struct Server {
     pub store: Arc<Store>,
     pub raft: RaftHandle<Machine>,
     pub leader: Arc<Leader>,
     pub datacenter: String,
-    pub hold: HoldTimeout,
+    /// Where other servers reach this one.
+    pub address: String,
     pub session_ttl_min: Duration,
     pub coordinates: Coordinates,
     /// Written down by the first leader, unless operators have said otherwise before.
@@ -46,6 +44,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Where other servers reach this one.
+    pub fn address(&self) -> String {
+        self.address.clone()
+    }
+
     /// Reads that wait for a change right now.
     pub fn blocking_reads(&self) -> usize {
         self.blocking.load(Ordering::Relaxed)

@@ -55,8 +55,8 @@ mod tests {
     use super::*;
     use crate::leader::Leader;
     use crate::limits::RequestLimits;
+    use crate::server::Server;
     use crate::server::machine::Machine;
-    use crate::server::{HoldTimeout, Server};
 
     async fn server() -> Arc<Server> {
         let (store, leader) = (Arc::new(Store::new()), Arc::new(Leader::default()));
@@ -68,7 +68,7 @@ mod tests {
             raft: raft.await.unwrap(),
             leader,
             datacenter: "dc1".into(),
-            hold: HoldTimeout(Duration::ZERO),
+            address: String::new(),
             session_ttl_min: Duration::ZERO,
             coordinates: Default::default(),
             autopilot: consul_api::types::operator::AutopilotConfig::zero(),

@@ -15,7 +15,6 @@ use crate::http::failure::Failure;
 use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
-use crate::local::definition::multi_error;
 use crate::local::maintenance::Subject;
 use crate::rpc::write::require;
 use crate::services::sync;
@@ -117,11 +116,9 @@ async fn join(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     if request.params.non_empty("wan").is_some() && agent.server.is_none() {
         return Err(Failure::internal("Must be a server to join WAN cluster"));
     }
-    let address = request.rest_text();
-    let reason = format!(
-        "Failed to join {address}: gossip is not part of this build, so agents cannot join each other"
-    );
-    Err(Failure::internal(multi_error(&[&reason])))
+    let wan = request.params.non_empty("wan").is_some();
+    agent.join(&[request.rest_text()], wan).await.map_err(Failure::internal)?;
+    Ok(Reply::empty())
 }
 
 /// The answer is on its way before the doors close: open requests are finished first.
@@ -131,14 +128,13 @@ async fn leave(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     Ok(Reply::empty())
 }
 
-/// Members that are alive are not touched, so there is nothing to do to the only one there is.
+/// Members that are alive are not touched.
 async fn force_leave(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     let authorizer = agent.authorize(&local::token(&request))?;
     require(authorizer.allows(Resource::Operator, Access::Write))?;
     let name = request.rest_text();
-    let mut known = agent.lan_members();
-    known.extend(agent.wan_members());
-    if known.iter().any(|member| member.name == name) {
+    let (prune, wan) = (request.params.has("prune"), request.params.has("wan"));
+    if agent.force_leave(&name, prune, wan).await.map_err(Failure::internal)? {
         return Ok(Reply::empty());
     }
     Err(Failure::internal(format!("agent: No node found with name '{name}'")))
