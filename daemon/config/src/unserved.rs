@@ -22,51 +22,6 @@ const NEVER: fn(&RuntimeConfig) -> bool = |_| false;
 
 const SUBJECTS: &[Subject] = &[
     Subject {
-        keys: &["encrypt", "encrypt_verify_incoming", "encrypt_verify_outgoing", "disable_keyring_file"],
-        why: "this agent does not gossip, so there is nothing that it could encrypt",
-        served: NEVER,
-    },
-    Subject {
-        keys: &[
-            "advertise_reconnect_timeout",
-            "gossip_lan",
-            "gossip_wan",
-            "ports.serf_lan",
-            "ports.serf_wan",
-            "protocol",
-            "reconnect_timeout",
-            "reconnect_timeout_wan",
-            "rejoin_after_leave",
-            "retry_interval",
-            "retry_interval_wan",
-            "retry_join",
-            "retry_join_wan",
-            "retry_max",
-            "retry_max_wan",
-            "serf_lan",
-            "serf_lan_allowed_cidrs",
-            "serf_wan",
-            "serf_wan_allowed_cidrs",
-        ],
-        why: "this agent does not gossip and finds no other agents",
-        served: NEVER,
-    },
-    Subject {
-        keys: &[
-            "limits.rpc_client_timeout",
-            "limits.rpc_handshake_timeout",
-            "limits.rpc_max_conns_per_client",
-            "ports.server",
-        ],
-        why: "this agent does not talk to other servers",
-        served: NEVER,
-    },
-    Subject {
-        keys: &["primary_datacenter"],
-        why: "this agent reaches no datacenter but its own",
-        served: |config| config.node.primary_datacenter == config.node.datacenter,
-    },
-    Subject {
         keys: &["tls", "server_name"],
         why: "none of this agent's own connections uses TLS",
         served: |config| config.checks.use_agent_tls,
@@ -107,23 +62,7 @@ pub(crate) fn notices(raw: &Raw, config: &RuntimeConfig) -> Vec<String> {
         let have = if asked.len() == 1 { "has" } else { "have" };
         notices.push(format!("{} {have} no effect yet: {}", asked.join(", "), subject.why));
     }
-    notices.extend(servers(config));
     notices
-}
-
-/// What an agent that stands alone cannot do at all.
-fn servers(config: &RuntimeConfig) -> Option<String> {
-    if !config.server {
-        return Some(
-            "this client will know no servers: it does not gossip and finds no other agents yet".to_owned(),
-        );
-    }
-    if config.dev_mode || config.bootstrap.is_alone() {
-        return None;
-    }
-    let text = "this server will have no leader unless its data holds one: it finds no other servers yet, so only \
-                'bootstrap = true' or 'bootstrap_expect = 1' starts a cluster";
-    Some(text.to_owned())
 }
 
 fn is_asked_for(raw: &Raw, path: &str) -> bool {

@@ -14,10 +14,6 @@ fn what_was_asked_for_in_vain_is_named_once_for_each_subject() {
     assert_eq!(
         notices(&["-serf-lan-port=9002"], text),
         [
-            "encrypt has no effect yet: this agent does not gossip, so there is nothing that it could encrypt",
-            "ports.serf_lan, retry_interval, retry_join have no effect yet: this agent does not gossip and finds no \
-             other agents",
-            "ports.server has no effect yet: this agent does not talk to other servers",
             "tls has no effect yet: none of this agent's own connections uses TLS",
             "ports.grpc has no effect yet: this agent offers no gRPC",
         ]
@@ -36,13 +32,4 @@ fn what_is_preset_or_switched_off_is_not_named() {
 fn certificates_for_checks_are_used() {
     let text = r#"enable_agent_tls_for_checks = true tls { internal_rpc { ca_file = "/ca.pem" } }"#;
     assert_eq!(notices(&["-dev"], text), Vec::<String>::new());
-}
-
-#[test]
-fn agents_that_need_others_are_told_that_there_will_be_none() {
-    assert!(notices(&[], "")[0].starts_with("this client will know no servers"));
-    assert!(
-        notices(&[], "server = true bootstrap_expect = 3")[0].starts_with("this server will have no leader")
-    );
-    assert_eq!(notices(&[], "server = true bootstrap_expect = 1"), Vec::<String>::new());
 }
