@@ -333,6 +333,8 @@ impl Running {
         info!(target: "agent", "Endpoints down");
         // Nobody listens any more if the task has ended already.
         let _ = self.metrics_stop.send(true);
+        // Whoever follows the pools ends with them.
+        self.agent.end_gossip().await;
         self.tasks.close();
         let tasks = async {
             tokio::join!(self.tasks.wait(), self.agent.watches.stop(), self.agent.exec.drained());
@@ -340,7 +342,6 @@ impl Running {
         if tokio::time::timeout(SHUTDOWN_LIMIT, tasks).await.is_err() {
             warn!(target: "agent", "some tasks did not end in time");
         }
-        self.agent.end_gossip().await;
         if let Some(rpc) = self.rpc
             && rpc.await.is_err()
         {
@@ -420,7 +421,7 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
     if !alone {
         raft.bootstrap = Bootstrap::Join;
     }
-    raft.timing = timing(config);
+    raft.timing = Timing::for_multiplier(config.raft.multiplier);
     raft.snapshots = settings::snapshots(config);
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
@@ -441,17 +442,6 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
         limits: RequestLimits::new(&config.limits, Instant::now()),
         blocking: Default::default(),
     }))
-}
-
-/// The pace of elections. The multiplier is for slow machines; 1 is for fast ones.
-fn timing(config: &RuntimeConfig) -> Timing {
-    let base = Timing::default();
-    let factor = config.raft.multiplier.max(1);
-    Timing {
-        heartbeat: base.heartbeat * factor,
-        election_min: base.election_min * factor,
-        election_max: base.election_max * factor,
-    }
 }
 
 /// An error with all its causes in one line.

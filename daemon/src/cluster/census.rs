@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use consul_api::types::catalog::NodeService;
+use consul_api::types::catalog::{Node, NodeService};
 use consul_api::types::health::{HealthCheck, SERF_HEALTH};
 use consul_api::types::operator::Member;
 use consul_api::types::request::{DeregisterRequest, RegisterRequest};
+use consul_api::types::txn::{TxnNodeOp, TxnOp};
 use consul_state::catalog::NodeEntry;
+use consul_state::txn::TxnCommand;
 use consul_state::{Command, Version, WatchSet};
 
 use super::server_info::ServerInfo;
@@ -29,6 +31,9 @@ const FAILED: &str = "Agent not live or unreachable";
 pub struct Change {
     pub member: String,
     pub kind: Kind,
+    /// Proposed first where the node is new or has moved: does nothing if its own agent has written it meanwhile, with
+    /// the addresses and metadata that only that agent knows.
+    pub node: Option<Command>,
     pub command: Command,
 }
 
@@ -70,9 +75,7 @@ fn joined(datacenter: &str, member: &Member, entry: Option<&NodeEntry>) -> Optio
     if entry.is_some_and(|entry| shows(entry, &wanted)) {
         return None;
     }
-    // Tagged addresses and metadata are the node's own agent's to write, perhaps at this very moment.
-    let moved = entry.is_none_or(|entry| entry.node.address != wanted.address || entry.node.id != wanted.id);
-    Some(register(member, Kind::Joined, RegisterRequest { skip_node_update: !moved, ..wanted }))
+    Some(register(member, entry, Kind::Joined, wanted))
 }
 
 fn failed(datacenter: &str, member: &Member, entry: Option<&NodeEntry>) -> Option<Change> {
@@ -82,16 +85,33 @@ fn failed(datacenter: &str, member: &Member, entry: Option<&NodeEntry>) -> Optio
         return None;
     }
     let wanted = registration(datacenter, member, "critical", FAILED, None);
-    Some(register(member, Kind::Failed, RegisterRequest { skip_node_update: entry.is_some(), ..wanted }))
+    Some(register(member, entry, Kind::Failed, wanted))
 }
 
-fn register(member: &Member, kind: Kind, request: RegisterRequest) -> Change {
-    Change { member: member.name.clone(), kind, command: Command::Register(Box::new(request)) }
+fn register(member: &Member, entry: Option<&NodeEntry>, kind: Kind, request: RegisterRequest) -> Change {
+    Change {
+        member: member.name.clone(),
+        kind,
+        node: node_write(entry, &request),
+        command: Command::Register(Box::new(RegisterRequest { skip_node_update: true, ..request })),
+    }
+}
+
+/// Creates the node, or moves it, unless it has changed since `entry` was read.
+fn node_write(entry: Option<&NodeEntry>, wanted: &RegisterRequest) -> Option<Command> {
+    let node = match entry {
+        Some(entry) if entry.node.address == wanted.address && entry.node.id == wanted.id => return None,
+        Some(entry) => (*entry.node).clone(),
+        None => Node { node: wanted.node.clone(), datacenter: wanted.datacenter.clone(), ..Node::default() },
+    };
+    let node = Node { id: wanted.id.clone(), address: wanted.address.clone(), ..node };
+    let op = TxnOp { node: Some(TxnNodeOp { verb: "cas".into(), node }), ..TxnOp::default() };
+    Some(Command::Txn(TxnCommand { ops: vec![op], ..TxnCommand::default() }))
 }
 
 fn deregister(node: &str, kind: Kind) -> Change {
     let request = DeregisterRequest { node: node.to_owned(), ..DeregisterRequest::default() };
-    Change { member: node.to_owned(), kind, command: Command::Deregister(request) }
+    Change { member: node.to_owned(), kind, node: None, command: Command::Deregister(request) }
 }
 
 /// Does the catalog show the node, its health and the server on it as wanted?
@@ -183,6 +203,7 @@ mod tests {
         changes
             .into_iter()
             .map(|change| {
+                change.node.into_iter().for_each(|node| apply_one(store, node));
                 apply_one(store, change.command);
                 (change.member, change.kind)
             })
@@ -227,6 +248,27 @@ mod tests {
         let changes = apply(&store, compare("a", "dc1", &members[..1], &store.version()));
         assert_eq!(changes, [("bb".to_owned(), Kind::Reaped)]);
         assert!(store.version().node("db").is_some());
+    }
+
+    #[test]
+    fn what_a_node_wrote_of_itself_meanwhile_stays() {
+        let store = Store::new();
+        let members = [member("a", 1, true)];
+        let changes = compare("a", "dc1", &members, &store.version());
+        let meta = [("rack".to_owned(), "7".to_owned())].into();
+        let own = RegisterRequest {
+            id: members[0].tags["id"].clone(),
+            node: "a".into(),
+            address: "10.0.0.1".into(),
+            node_meta: Some(meta),
+            ..RegisterRequest::default()
+        };
+        apply_one(&store, Command::Register(Box::new(own)));
+        apply(&store, changes);
+        let version = store.version();
+        let entry = version.node("a").unwrap();
+        assert_eq!(entry.node.meta.as_ref().unwrap()["rack"], "7");
+        assert!(entry.check(SERF_HEALTH).is_some() && entry.service(SERVER_SERVICE).is_some());
     }
 
     #[test]

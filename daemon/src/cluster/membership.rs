@@ -43,6 +43,10 @@ impl GossipMembers {
                     info!(target: "agent.server", member, reason = "reaped", "deregistering member")
                 }
             }
+            if let Some(node) = &change.node {
+                // Refused where the node's own agent was faster.
+                let _ = server.propose(node).await?.reply;
+            }
             // One member that the catalog refuses (a name that belongs to another id) must not keep out the rest.
             if let Err(reason) = server.propose(&change.command).await?.reply {
                 warn!(target: "agent.server", member, error = %reason, "the catalog refused a member");
