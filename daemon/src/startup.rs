@@ -34,7 +34,7 @@ use crate::local::persist::Persistence;
 use crate::members::{LocalMember, STATUS_ALIVE};
 use crate::process::{self, PidFile};
 use crate::reload::Reloader;
-use crate::rpc::door::Door;
+use crate::rpc::door::RpcDoor;
 use crate::server::Server;
 use crate::server::coordinates::{self, Coordinates};
 use crate::server::machine::Machine;
@@ -238,7 +238,7 @@ impl Running {
         catalog.set(&agent);
         let mut rpc = None;
         if let Some(listener) = rpc_listener {
-            let door = Arc::new(Door::new(agent.clone()));
+            let door = Arc::new(RpcDoor(Arc::downgrade(&agent)));
             let answering =
                 Arc::new(consul_rpc::server::Server::new(door, settings::rpc_limits(&agent.config.load())));
             rpc = Some(tokio::spawn(answering.serve(listener, stop.clone())));
