@@ -168,6 +168,8 @@ impl Agent {
 
     /// Leaves quorum and pools in order, so that nobody takes it for a failure.
     pub async fn leave_cluster(&self) {
+        // What is written from now on would bring this node back into the catalog.
+        self.sync.end().await;
         if timeout(LEAVE_LIMIT, self.leave_in_order()).await.is_err() {
             error!(target: "agent", limit = ?LEAVE_LIMIT, "the leave takes too long and is given up");
         }

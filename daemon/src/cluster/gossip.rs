@@ -134,11 +134,11 @@ impl Joins for Joining {
 pub async fn follow(agent: Arc<Agent>, which: Which, mut events: Events) {
     while let Some(event) = events.next().await {
         match event {
-            Event::Joined(members) => log_members(which, "EventMemberJoin", &members),
-            Event::Left(members) => log_members(which, "EventMemberLeave", &members),
-            Event::Failed(members) => log_members(which, "EventMemberFailed", &members),
-            Event::Updated(members) => log_members(which, "EventMemberUpdate", &members),
-            Event::Reaped(members) => log_members(which, "EventMemberReap", &members),
+            Event::Joined(members) => log_members(&agent, which, "EventMemberJoin", &members),
+            Event::Left(members) => log_members(&agent, which, "EventMemberLeave", &members),
+            Event::Failed(members) => log_members(&agent, which, "EventMemberFailed", &members),
+            Event::Updated(members) => log_members(&agent, which, "EventMemberUpdate", &members),
+            Event::Reaped(members) => log_members(&agent, which, "EventMemberReap", &members),
             Event::User(event) if which == Which::Lan => hear(&agent, event),
             Event::User(event) => {
                 debug!(target: "agent.server.serf.wan", name = %event.name, "unexpected event")
@@ -156,12 +156,13 @@ pub async fn follow(agent: Arc<Agent>, which: Which, mut events: Events) {
     }
 }
 
-fn log_members(which: Which, what: &str, members: &[Member]) {
+fn log_members(agent: &Agent, which: Which, what: &str, members: &[Member]) {
     for member in members {
         let (name, ip) = (&member.name, member.addr.ip());
-        match which {
-            Which::Lan => info!(target: "agent.serf.lan", "serf: {what}: {name} {ip}"),
-            Which::Wan => info!(target: "agent.serf.wan", "serf: {what}: {name} {ip}"),
+        match (which, agent.server.is_some()) {
+            (Which::Lan, true) => info!(target: "agent.server.serf.lan", "serf: {what}: {name} {ip}"),
+            (Which::Lan, false) => info!(target: "agent.client.serf.lan", "serf: {what}: {name} {ip}"),
+            (Which::Wan, _) => info!(target: "agent.server.serf.wan", "serf: {what}: {name} {ip}"),
         }
     }
 }

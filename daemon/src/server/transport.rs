@@ -1,12 +1,16 @@
 //! The log's requests to other servers, on connections of their own: a heartbeat never waits behind a large answer.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use consul_raft::{Method, Peer, Transport, TransportError};
+use consul_raft::{Method, Peer, ServerId, Transport, TransportError};
 use consul_rpc::client::{Pool, PoolConfig, RpcCallError, Target};
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 /// All methods of the log, as their names are on the wire.
 const NAMES: [(Method, &str); 5] = [
@@ -30,11 +34,47 @@ fn name_of(method: Method) -> &'static str {
 pub struct RaftCalls {
     pool: Pool,
     datacenter: String,
+    silent: Silent,
+}
+
+/// Servers that do not answer, so that it is said once when one falls silent and once when it is back.
+#[derive(Default)]
+struct Silent {
+    servers: Mutex<BTreeSet<ServerId>>,
+    /// Spares nearly all calls the lock.
+    any: AtomicBool,
+}
+
+impl Silent {
+    fn note<T>(&self, peer: &Peer, answer: &Result<T, TransportError>) {
+        match answer {
+            Ok(_) => {
+                if self.any.load(Ordering::Relaxed) && self.forget(peer) {
+                    info!(target: "agent.server.raft", server = %peer.id, address = %peer.address, "server answers again");
+                }
+            }
+            Err(error) => {
+                if self.servers.lock().insert(peer.id) {
+                    self.any.store(true, Ordering::Relaxed);
+                    warn!(target: "agent.server.raft", server = %peer.id, address = %peer.address, %error, "failed to contact server, will keep trying");
+                }
+            }
+        }
+    }
+
+    /// Tells whether it was silent.
+    fn forget(&self, peer: &Peer) -> bool {
+        let mut servers = self.servers.lock();
+        let was_silent = servers.remove(&peer.id);
+        self.any.store(!servers.is_empty(), Ordering::Relaxed);
+        was_silent
+    }
 }
 
 impl RaftCalls {
     pub fn new(datacenter: &str) -> Self {
-        Self { pool: Pool::new(PoolConfig::default(), None), datacenter: datacenter.to_owned() }
+        let pool = Pool::new(PoolConfig::default(), None);
+        Self { pool, datacenter: datacenter.to_owned(), silent: Silent::default() }
     }
 }
 
@@ -54,10 +94,12 @@ impl Transport for RaftCalls {
             let target = Target::plain(peer.id.to_string(), socket, self.datacenter.as_str());
             let answer =
                 self.pool.call_raw(&target, name_of(method), body, Some(Instant::now() + timeout)).await;
-            answer.map_err(|error| match error {
+            let answer = answer.map_err(|error| match error {
                 RpcCallError::Dial(reason) => unreachable(reason.to_string()),
                 other => TransportError::Failed { address: address.clone(), reason: other.to_string() },
-            })
+            });
+            self.silent.note(peer, &answer);
+            answer
         })
     }
 }

@@ -47,6 +47,12 @@ impl SyncState {
         self.node_in_sync.store(false, Ordering::Relaxed);
     }
 
+    /// Begins no more rounds, and waits for the one under way.
+    pub async fn end(&self) {
+        self.pause(true);
+        drop(self.round.lock().await);
+    }
+
     /// Stops rounds while the book is being rebuilt.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
@@ -87,7 +93,11 @@ async fn full_round(agent: &Arc<Agent>) -> Duration {
 }
 
 fn node_count(agent: &Agent) -> usize {
-    agent.server.as_ref().map_or(1, |server| server.store.version().catalog_counts().0)
+    match (&agent.server, &agent.gossip) {
+        (Some(server), _) => server.store.version().catalog_counts().0,
+        (None, Some(gossip)) => gossip.lan.members().len(),
+        (None, None) => 1,
+    }
 }
 
 /// Stretches the interval in large clusters: once more for each doubling beyond the threshold.

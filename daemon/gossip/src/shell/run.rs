@@ -295,7 +295,12 @@ impl<D: Delegate + Send + 'static> Runner<D> {
         }
         let count = dropped - self.drops_logged;
         if let Some((from, reason)) = counters.last_drop {
-            tracing::warn!(count, %from, %reason, "dropped gossip input; the latest is named");
+            if reason == crate::swim::DropReason::Unexpected {
+                // Mostly an answer that came too late.
+                tracing::debug!(count, %from, %reason, "dropped gossip input; the latest is named");
+            } else {
+                tracing::warn!(count, %from, %reason, "dropped gossip input; the latest is named");
+            }
         }
         self.drops_logged = dropped;
         self.drops_log_at = Instant::now() + DROPS_LOGGED_EVERY;

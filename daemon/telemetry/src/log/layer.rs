@@ -17,7 +17,7 @@ use super::console::Console;
 use super::file::LogFile;
 use super::level::Level;
 use super::monitor::{Format, Monitor, Queue};
-use super::record::{Record, is_foreign};
+use super::record::{Record, is_chatty, is_foreign};
 use super::syslog::Syslog;
 
 /// How many records are kept until the sinks are known. The first ones say why a start failed.
@@ -158,7 +158,7 @@ impl Shared {
         let level = Level::from(*metadata.level());
         !metadata.is_span()
             && level <= self.widest()
-            && (level <= Level::Warn || !is_foreign(metadata.target()))
+            && (!is_foreign(metadata.target()) || (level <= Level::Warn && !is_chatty(metadata.target())))
     }
 
     fn write(&self, record: Record) {

@@ -118,6 +118,11 @@ pub(super) fn is_foreign(target: &str) -> bool {
     !is_known && (target.contains("::") || LIBRARIES.contains(&krate))
 }
 
+/// Whether a target belongs to a library that warns several times a second of what our own lines say once.
+pub(super) fn is_chatty(target: &str) -> bool {
+    target.split("::").next() == Some("openraft")
+}
+
 /// Libraries whose root module logs.
 const LIBRARIES: &[&str] =
     &["h2", "hickory_proto", "hickory_server", "hyper", "log", "openraft", "rustls", "sqlx"];
