@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use consul_acl::Authorizer;
 use consul_rpc::client::Target;
+use futures::future::BoxFuture;
 use rand::Rng as _;
 use tokio::time::{Instant, sleep};
 
@@ -59,8 +60,10 @@ impl Agent {
                 done => return done,
             }
         }
-        // Rare and large: boxed, so that thousands of waiting reads do not hold room for it.
-        Box::pin(self.read_patiently(request, options, &authorizer)).await
+        // Rare and large: boxed, so that thousands of waiting reads do not hold room for it. Without its type, so that
+        // the compiler need not look into it for each kind of request.
+        let patiently: BoxFuture<'_, _> = Box::pin(self.read_patiently(request, options, &authorizer));
+        patiently.await
     }
 
     async fn read_patiently<R: RemoteRead>(
@@ -100,8 +103,17 @@ impl Agent {
         }
     }
 
-    /// The path of every write.
-    pub async fn write<W: RemoteWrite>(
+    /// The path of every write. Boxed without its type, as [`Agent::operate`] is: the compiler would otherwise look into
+    /// it anew wherever one is made.
+    pub fn write<'a, W: RemoteWrite + 'a>(
+        &'a self,
+        request: W,
+        options: &'a WriteOptions,
+    ) -> BoxFuture<'a, Result<W::Reply, RpcError>> {
+        Box::pin(self.write_anywhere(request, options))
+    }
+
+    async fn write_anywhere<W: RemoteWrite>(
         &self,
         request: W,
         options: &WriteOptions,
@@ -118,7 +130,7 @@ impl Agent {
                 done => return done,
             }
         }
-        Box::pin(self.write_patiently(request, options)).await
+        self.write_patiently(request, options).await
     }
 
     async fn write_patiently<W: RemoteWrite>(
@@ -150,7 +162,15 @@ impl Agent {
     }
 
     /// The path of everything else that a server does for a caller.
-    pub async fn operate<O: Operation>(
+    pub fn operate<'a, O: Operation>(
+        self: &'a Arc<Self>,
+        operation: &'a O,
+        options: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<(ReadMeta, O::Reply), RpcError>> {
+        Box::pin(self.operate_patiently(operation, options))
+    }
+
+    async fn operate_patiently<O: Operation>(
         self: &Arc<Self>,
         operation: &O,
         options: &ReadOptions,
@@ -161,7 +181,10 @@ impl Agent {
         let mut patience = Patience::new(self.hold());
         loop {
             let outcome = match self.route_to(&options.datacenter, need, options.forwarded) {
-                Ok(Route::Here(server)) => Box::pin(operation.perform(self, server, &options)).await,
+                Ok(Route::Here(server)) => {
+                    let here: BoxFuture<'_, _> = Box::pin(operation.perform(self, server, &options));
+                    here.await
+                }
                 Ok(Route::There(target)) => {
                     let asked = self.forwarding(&target, &options);
                     let body = self
@@ -255,14 +278,14 @@ impl Agent {
         self.config.load().limits.rpc_client_timeout
     }
 
-    async fn call(
-        &self,
-        target: &Target,
+    fn call<'a>(
+        &'a self,
+        target: &'a Target,
         method: &'static str,
         arguments: Vec<u8>,
         limit: Duration,
-    ) -> Result<Bytes, RpcError> {
-        self.servers.call(target, method, arguments, limit).await
+    ) -> BoxFuture<'a, Result<Bytes, RpcError>> {
+        Box::pin(self.servers.call(target, method, arguments, limit))
     }
 }
 

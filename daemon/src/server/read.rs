@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use consul_acl::Authorizer;
+use futures::future::BoxFuture;
 
 use super::Server;
 use super::metrics::{Present, SERVER};
@@ -30,7 +31,11 @@ impl Server {
             Evaluated::NotYet { .. } => {
                 let _waiting = Present::new(&self.blocking);
                 let fresh = || self.check_fresh(options.consistency);
-                Box::pin(read::block(&self.store, request, options, authorizer, fresh)).await?
+                {
+                    let waiting: BoxFuture<'_, _> =
+                        Box::pin(read::block(&self.store, request, options, authorizer, fresh));
+                    waiting.await?
+                }
             }
         };
         meta.known_leader = self.raft.leader().is_some();
@@ -43,7 +48,10 @@ impl Server {
     /// reading unless a quorum must be asked, which is boxed so that thousands of waiting reads hold no room for it.
     async fn ensure_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
         match consistency {
-            Consistency::Consistent => Box::pin(self.confirm_leadership()).await,
+            Consistency::Consistent => {
+                let confirmed: BoxFuture<'_, _> = Box::pin(self.confirm_leadership());
+                confirmed.await
+            }
             _ => self.check_fresh(consistency),
         }
     }

@@ -19,6 +19,7 @@ use consul_api::types::request::{DeregisterRequest, RegisterRequest};
 use consul_api::types::session::Session;
 use consul_api::types::txn::{TxnKvOp, TxnOp};
 use consul_config::{AgentFlags, Sources};
+use consul_rpc::client::{Pool, PoolConfig};
 use consul_rpc::messages::{QueryOptions, encode};
 use consul_rpc::server::CallError;
 use consul_state::config_entry::ConfigEntryCommand;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, Identity, Parts};
 use crate::cluster::KeyringChange;
+use crate::cluster::{Router, Servers};
 use crate::config_entries::Kind;
 use crate::local::persist::Persistence;
 use crate::rpc::catalog::{
@@ -92,6 +94,8 @@ pub async fn server() -> Arc<Agent> {
         reload: crate::reload::Reloader::new(flags),
         stop: CancellationToken::new(),
         leave: CancellationToken::new(),
+        gossip: None,
+        servers: Arc::new(Servers::new(Router::new(DATACENTER), Pool::new(PoolConfig::default(), None))),
     })
 }
 
