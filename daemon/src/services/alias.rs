@@ -12,24 +12,36 @@ use futures::future::BoxFuture;
 
 use super::book::Book;
 use crate::agent::Agent;
-use crate::rpc::ReadOptions;
 use crate::rpc::catalog::NodeServicesOf;
 use crate::rpc::health::{CheckList, ChecksOf};
+use crate::rpc::{ReadOptions, RpcError};
 
 /// The longest wait for a change.
 const WAIT: Duration = Duration::from_secs(60);
 
+/// Reads the catalog for checks of other nodes. A trait, because the agent owns the services: a type that contains itself
+/// makes the compiler prove again and again that it may be shared between threads.
+trait ReadsCatalog: Send + Sync {
+    /// The node's state, once its index differs from `after`.
+    fn alias_view<'a>(
+        &'a self,
+        target: &'a AliasTarget,
+        after: Option<u64>,
+    ) -> BoxFuture<'a, Result<AliasView, RpcError>>;
+}
+
 /// The agent whose catalog reads answer for other nodes; set once it exists.
 #[derive(Clone, Default)]
-pub struct CatalogChecks(Arc<OnceLock<Weak<Agent>>>);
+pub struct CatalogChecks(Arc<OnceLock<Weak<dyn ReadsCatalog>>>);
 
 impl CatalogChecks {
     pub fn set(&self, agent: &Arc<Agent>) {
+        let agent: Arc<dyn ReadsCatalog> = agent.clone();
         // Set once at start; a second agent in one process has its own.
-        let _ = self.0.set(Arc::downgrade(agent));
+        let _ = self.0.set(Arc::downgrade(&agent));
     }
 
-    fn agent(&self) -> Result<Arc<Agent>, AliasWatchError> {
+    fn agent(&self) -> Result<Arc<dyn ReadsCatalog>, AliasWatchError> {
         let agent = self.0.get().and_then(Weak::upgrade);
         agent.ok_or_else(|| AliasWatchError("the agent is not ready".into()))
     }
@@ -84,25 +96,37 @@ impl LocalAliases {
     }
 
     async fn remote(&self, target: &AliasTarget, after: Option<u64>) -> Result<AliasView, AliasWatchError> {
-        let agent = self.catalog.agent()?;
-        let node = target.node.clone().unwrap_or_default();
-        let failed = |error: crate::rpc::RpcError| AliasWatchError(error.to_string());
-        let options = ReadOptions { min_index: after.unwrap_or(0), max_wait: WAIT, ..ReadOptions::default() };
-        let list = CheckList {
-            of: ChecksOf::Node(node.clone()),
-            node_meta: Default::default(),
-            near: String::new(),
-        };
-        let (meta, checks) = agent.read(&list, &options).await.map_err(failed)?;
-        let (_, found) =
-            agent.read(&NodeServicesOf { node }, &ReadOptions::default()).await.map_err(failed)?;
-        let service = target.service.as_deref().unwrap_or_default();
-        Ok(AliasView {
-            index: meta.index,
-            node_found: found.is_some(),
-            service_found: found.is_some_and(|found| found.services.contains_key(service)),
-            checks: checks.iter().map(|check| (**check).clone()).collect(),
-        })
+        let view = self.catalog.agent()?.alias_view(target, after).await;
+        view.map_err(|error| AliasWatchError(error.to_string()))
+    }
+}
+
+impl ReadsCatalog for Agent {
+    fn alias_view<'a>(
+        &'a self,
+        target: &'a AliasTarget,
+        after: Option<u64>,
+    ) -> BoxFuture<'a, Result<AliasView, RpcError>> {
+        async move {
+            let node = target.node.clone().unwrap_or_default();
+            let options =
+                ReadOptions { min_index: after.unwrap_or(0), max_wait: WAIT, ..ReadOptions::default() };
+            let list = CheckList {
+                of: ChecksOf::Node(node.clone()),
+                node_meta: Default::default(),
+                near: String::new(),
+            };
+            let (meta, checks) = self.read(&list, &options).await?;
+            let (_, found) = self.read(&NodeServicesOf { node }, &ReadOptions::default()).await?;
+            let service = target.service.as_deref().unwrap_or_default();
+            Ok(AliasView {
+                index: meta.index,
+                node_found: found.is_some(),
+                service_found: found.is_some_and(|found| found.services.contains_key(service)),
+                checks: checks.iter().map(|check| (**check).clone()).collect(),
+            })
+        }
+        .boxed()
     }
 }
 
