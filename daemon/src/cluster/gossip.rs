@@ -56,6 +56,16 @@ pub fn servers(pool: &Pool) -> Vec<ServerInfo> {
     pool.members().iter().filter_map(|member| ServerInfo::of(&api_member(member))).collect()
 }
 
+/// Why a pool cannot be taken part in, in the words that users know where a port is taken.
+fn reason(error: &SpawnError) -> String {
+    match error {
+        SpawnError::Bind { addr, source } => {
+            format!("listen tcp {addr}: bind: {}", crate::listeners::os_text(source))
+        }
+        other => chain(other),
+    }
+}
+
 /// Begins to take part in a pool.
 async fn spawn(setup: PoolSetup) -> Result<(Pool, Events), SpawnError> {
     let PoolSetup { label: _, bind, swim, serf, hooks, keyring, snapshot, rejoin_after_leave } = setup;
@@ -87,10 +97,10 @@ impl Gossip {
         };
         let lan = tuning::lan(config, me).map_err(|error| refused("lan", error.to_string()))?;
         let wan = tuning::wan(config, me).map_err(|error| refused("wan", error.to_string()))?;
-        let (lan, lan_events) = spawn(lan).await.map_err(|error| refused("lan", chain(&error)))?;
+        let (lan, lan_events) = spawn(lan).await.map_err(|error| refused("lan", reason(&error)))?;
         let (wan, wan_events) = match wan {
             Some(setup) => {
-                let (pool, events) = spawn(setup).await.map_err(|error| refused("wan", chain(&error)))?;
+                let (pool, events) = spawn(setup).await.map_err(|error| refused("wan", reason(&error)))?;
                 (Some(pool), Some(events))
             }
             None => (None, None),

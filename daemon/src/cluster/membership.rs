@@ -13,7 +13,11 @@ use crate::rpc::RpcError;
 use crate::server::Server;
 use consul_gossip::serf::Member;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long a new server may take to catch up with the log before it gets a vote.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
 
 pub struct GossipMembers {
     gossip: Arc<Gossip>,
@@ -91,7 +95,7 @@ impl GossipMembers {
                     }
                 }
                 info!(target: "agent.server", server = %name, address = %peer.address, "adding server to the quorum");
-                (name, server.raft.add_nonvoter(&peer).await)
+                (name, server.raft.add_voter(&peer, CATCH_UP_LIMIT).await)
             }
             QuorumChange::Move { name, peer } => {
                 info!(target: "agent.server", server = %name, address = %peer.address, "server has another address");

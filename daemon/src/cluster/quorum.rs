@@ -10,7 +10,7 @@ use super::server_info::ServerInfo;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuorumChange {
-    /// A server that is not in it yet: takes part without a vote at first.
+    /// A server that is not in it yet: gets a vote once it has caught up with the log.
     Add { name: String, peer: Peer },
     /// A server that is in it, at another address.
     Move { name: String, peer: Peer },
