@@ -203,6 +203,16 @@ impl Agent {
 
     /// Where a request to `datacenter` goes now.
     fn route_to(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
+        let route = self.find_route(datacenter, need, forwarded);
+        if let Err(failure) = &route
+            && *failure != RpcError::NoLeader
+        {
+            self.count_unserved();
+        }
+        route
+    }
+
+    fn find_route(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
         if !self.is_own_datacenter(datacenter) && self.server.is_some() {
             let target = self.servers.router.next(datacenter).map_err(|reason| match reason {
                 NoRoute::UnknownDatacenter => RpcError::NoPathToDatacenter,
