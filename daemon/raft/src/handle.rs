@@ -127,7 +127,7 @@ impl<S: StateMachine> RaftHandle<S> {
             stop: stopped,
         };
         let server =
-            Server::new(raft.clone(), snapshots.clone(), log.clone(), lease.clone(), contact.clone());
+            Server::new(me, raft.clone(), snapshots.clone(), log.clone(), lease.clone(), contact.clone());
         let handle = Self {
             inner: Arc::new(Inner {
                 me,
@@ -254,6 +254,11 @@ impl<S: StateMachine> RaftHandle<S> {
 
     pub fn me(&self) -> ServerId {
         self.inner.me
+    }
+
+    /// The pause between a leader's heartbeats.
+    pub fn heartbeat(&self) -> Duration {
+        self.inner.timing.heartbeat
     }
 
     /// The leader, as far as this server knows.

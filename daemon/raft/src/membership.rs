@@ -98,7 +98,7 @@ impl<S: StateMachine> RaftHandle<S> {
     /// another follower's own time is up.
     async fn hand_over(&self, target: &Peer, limit: Duration) -> Result<(), MembershipError> {
         let refused = |error: &dyn std::fmt::Display| MembershipError::Refused(error.to_string());
-        let request = wire::encode(&()).map_err(|error| refused(&error))?;
+        let request = wire::encode_for(target.id, &()).map_err(|error| refused(&error))?;
         let (me, heartbeat) = (self.inner.me, self.inner.timing.heartbeat);
         let deadline = Instant::now() + limit;
         let mut leadership = self.watch_leadership();
