@@ -50,7 +50,7 @@ const RESERVED_FILES: usize = 256;
 /// How long the parts may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// A server's raft data, below the data directory.
-const RAFT_DIRECTORY: &str = "raft";
+pub(crate) const RAFT_DIRECTORY: &str = "raft";
 
 /// Runs `consul agent` with these arguments until it ends.
 pub fn run(args: Vec<String>) -> ExitCode {
@@ -185,11 +185,11 @@ impl Running {
         let (gossip, heard) = Gossip::start(&config, &member).await?;
         let rpc_listener =
             if config.server { Some(listen_rpc(config.network.rpc_bind).await?) } else { None };
-        let server = if config.server { Some(open_server(&config, &node_id).await?) } else { None };
         let routes = Arc::new(Servers::new(
             Router::new(config.node.datacenter.as_str()),
             consul_rpc::client::Pool::new(Default::default(), None),
         ));
+        let server = if config.server { Some(open_server(&config, &node_id, &routes).await?) } else { None };
 
         let catalog = CatalogChecks::default();
         let persistence = Persistence::new(config.node.data_dir.clone());
@@ -319,6 +319,8 @@ impl Running {
             if self.agent.server.is_some() {
                 self.drain().await;
             }
+        } else {
+            self.agent.stop_leading().await;
         }
         info!(target: "agent", "Requesting shutdown");
         self.agent.services.stop_checks();
@@ -402,7 +404,11 @@ async fn listen_rpc(address: std::net::SocketAddr) -> Result<TcpListener, String
 }
 
 /// Opens the replicated log and recovers the state.
-pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server>, String> {
+pub(crate) async fn open_server(
+    config: &RuntimeConfig,
+    node_id: &str,
+    routes: &Arc<Servers>,
+) -> Result<Arc<Server>, String> {
     let me = Peer {
         id: node_id.parse().map_err(|error: consul_raft::ParseServerIdError| error.to_string())?,
         address: config.network.rpc_advertise.to_string(),
@@ -426,7 +432,7 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
-    let raft = RaftHandle::open(raft, machine, Arc::new(RaftCalls::new(&config.node.datacenter)))
+    let raft = RaftHandle::open(raft, machine, Arc::new(RaftCalls::new(routes.clone())))
         .await
         .map_err(|error| chain(&error))?;
     Ok(Arc::new(Server {

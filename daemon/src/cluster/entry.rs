@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use consul_config::{JoinPool, RuntimeConfig};
 use consul_gossip::pool::Pool;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
@@ -13,10 +13,14 @@ use super::forming::{Forming, Waits};
 use super::gossip::{Gossip, Joining};
 use super::join::{self, Joined};
 use crate::agent::Agent;
+use crate::rpc::ReadOptions;
+use crate::rpc::operation::raft::RaftServers;
 use crate::server::Server;
 
 /// A leave that takes longer is given up.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+/// How long a leader that stops tries to have another lead.
+const HANDOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server that leaves waits until the leader has taken it out of the quorum.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(5);
 const REMOVAL_POLL: Duration = Duration::from_millis(50);
@@ -167,7 +171,7 @@ impl Agent {
     }
 
     /// Leaves quorum and pools in order, so that nobody takes it for a failure.
-    pub async fn leave_cluster(&self) {
+    pub async fn leave_cluster(self: &Arc<Self>) {
         // What is written from now on would bring this node back into the catalog.
         self.sync.end().await;
         if timeout(LEAVE_LIMIT, self.leave_in_order()).await.is_err() {
@@ -175,7 +179,7 @@ impl Agent {
         }
     }
 
-    async fn leave_in_order(&self) {
+    async fn leave_in_order(self: &Arc<Self>) {
         let Some(gossip) = &self.gossip else { return };
         if let Some(server) = &self.server {
             info!(target: "agent.server", "server starting leave");
@@ -192,7 +196,38 @@ impl Agent {
             warn!(target: "agent", %error, "failed to leave LAN Serf cluster");
         }
         if let Some(server) = &self.server {
-            wait_for_removal(server).await;
+            self.wait_for_removal(server).await;
+        }
+    }
+
+    /// The leader takes a server out of the quorum when it hears that it left. Until then it may need this server's
+    /// vote for that, and it does not tell those whom it has taken out: so it is asked.
+    async fn wait_for_removal(self: &Arc<Self>, server: &Server) {
+        if server.raft.is_alone() {
+            return;
+        }
+        let me = server.raft.me().to_string();
+        let options = ReadOptions { token: self.own_token(), ..ReadOptions::default() };
+        let removed = async {
+            loop {
+                let asked = self.operate(&RaftServers, &options).await;
+                if asked.is_ok_and(|(_, quorum)| quorum.servers.iter().all(|member| member.id != me)) {
+                    return;
+                }
+                sleep(REMOVAL_POLL).await;
+            }
+        };
+        if timeout(REMOVAL_LIMIT, removed).await.is_err() {
+            warn!(target: "agent.server", "failed to leave the quorum in time; remove this server with 'consul operator raft remove-peer' if it does not come back");
+        }
+    }
+
+    /// A server that stops without leaving stays in the quorum, but need not lead until somebody notices.
+    pub async fn stop_leading(&self) {
+        if let Some(server) = &self.server
+            && timeout(HANDOVER_LIMIT, hand_over(server)).await.is_err()
+        {
+            warn!(target: "agent.server", limit = ?HANDOVER_LIMIT, "could not hand over the leadership in time");
         }
     }
 
@@ -214,21 +249,5 @@ async fn hand_over(server: &Server) {
     match server.raft.transfer(None).await {
         Ok(()) => info!(target: "agent.server", "handed over the leadership"),
         Err(error) => warn!(target: "agent.server", %error, "could not hand over the leadership"),
-    }
-}
-
-/// The leader takes a server out of the quorum when it hears that it left.
-async fn wait_for_removal(server: &Server) {
-    if server.raft.is_alone() {
-        return;
-    }
-    let me = server.raft.me();
-    let deadline = Instant::now() + REMOVAL_LIMIT;
-    while server.raft.metrics().servers.iter().any(|member| member.peer.id == me) {
-        if Instant::now() >= deadline {
-            warn!(target: "agent.server", "failed to leave the quorum in time; remove this server with 'consul operator raft remove-peer' if it does not come back");
-            return;
-        }
-        sleep(REMOVAL_POLL).await;
     }
 }

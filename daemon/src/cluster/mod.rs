@@ -14,7 +14,6 @@ pub mod keyring_file;
 pub mod lone;
 pub mod membership;
 pub mod pools;
-pub mod quorum;
 pub mod router;
 pub mod routes;
 pub mod server_info;

@@ -96,9 +96,11 @@ impl Router {
         self.rotations.lock().get(datacenter).map_or_else(Vec::new, |rotation| rotation.servers.clone())
     }
 
-    /// The live server of our own datacenter with this address.
-    pub fn find_local(&self, address: SocketAddr) -> Option<Arc<ServerInfo>> {
-        self.servers(&self.datacenter).into_iter().find(|server| server.address == address)
+    /// The live server of our own datacenter with this node id.
+    pub fn find_by_id(&self, id: &str) -> Option<Arc<ServerInfo>> {
+        let rotations = self.rotations.lock();
+        let rotation = rotations.get(&self.datacenter)?;
+        rotation.servers.iter().find(|server| server.id == id).cloned()
     }
 
     /// Our own datacenter.

@@ -8,6 +8,7 @@ use consul_state::{Command, WatchSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::autopilot;
 use super::members::Members;
 use crate::rpc::RpcError;
 use crate::server::Server;
@@ -46,6 +47,17 @@ async fn lead(server: &Server, members: &dyn Members) {
     members.announce_leader().await;
     server.leader.rebuild(&server.store.version(), Instant::now());
     server.leader.lock_delays.clear();
+    tokio::select! {
+        () = perform(server, members) => {}
+        () = autopilot::keep(server, members) => {}
+    }
+    server.leader.health.clear();
+    info!(target: "agent.server", "cluster leadership lost");
+}
+
+/// Does what is due until this server leads no more.
+async fn perform(server: &Server, members: &dyn Members) {
+    let mut changed = members.watch();
     let mut reconcile_at = Instant::now();
     let mut leadership = server.raft.watch_leadership();
     while server.raft.is_leader() {
@@ -72,11 +84,11 @@ async fn lead(server: &Server, members: &dyn Members) {
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
             () = server.leader.changed() => {}
-            () = members.changed() => reconcile_at = Instant::now(),
+            // The pool has ended when this fails, and with it the agent.
+            Ok(()) = changed.changed() => reconcile_at = Instant::now(),
             _ = leadership.changed() => {}
         }
     }
-    info!(target: "agent.server", "cluster leadership lost");
 }
 
 /// Brings into the state what a leader must find there.

@@ -1,6 +1,7 @@
 //! What must happen once in a cluster, and therefore happens on the leader: session expiry, lock delays, tombstone
-//! collection, the leader's view of its own members.
+//! collection, the leader's view of its own members, the care for its quorum.
 
+pub mod autopilot;
 pub mod bootstrap;
 pub mod deadlines;
 pub mod duties;
@@ -15,6 +16,7 @@ use consul_state::{Outcome, Version, WatchSet};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use autopilot::Health;
 use deadlines::Deadlines;
 use lock_delay::LockDelays;
 
@@ -27,6 +29,7 @@ const TOMBSTONE_GRANULARITY: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub struct Leader {
     pub lock_delays: LockDelays,
+    pub health: Health,
     timers: Mutex<Timers>,
     /// A timer changed: whoever sleeps until the next one must look again.
     changed: Notify,

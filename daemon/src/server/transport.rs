@@ -1,6 +1,8 @@
 //! The log's requests to other servers, on connections of their own: a heartbeat never waits behind a large answer.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
+
+use crate::cluster::Servers;
 
 /// All methods of the log, as their names are on the wire.
 const NAMES: [(Method, &str); 5] = [
@@ -33,7 +37,7 @@ fn name_of(method: Method) -> &'static str {
 /// Carries requests of the log over the server port.
 pub struct RaftCalls {
     pool: Pool,
-    datacenter: String,
+    servers: Arc<Servers>,
     silent: Silent,
 }
 
@@ -72,9 +76,16 @@ impl Silent {
 }
 
 impl RaftCalls {
-    pub fn new(datacenter: &str) -> Self {
+    pub fn new(servers: Arc<Servers>) -> Self {
         let pool = Pool::new(PoolConfig::default(), None);
-        Self { pool, datacenter: datacenter.to_owned(), silent: Silent::default() }
+        Self { pool, servers, silent: Silent::default() }
+    }
+
+    /// Where a server is. The log learns of a new address from a leader, and there is none before servers that have
+    /// moved find each other; gossip knows at once.
+    fn address_of(&self, id: &str, peer: &Peer) -> Option<SocketAddr> {
+        let known = self.servers.router.find_by_id(id);
+        known.map(|server| server.address).or_else(|| peer.address.parse().ok())
     }
 }
 
@@ -90,8 +101,10 @@ impl Transport for RaftCalls {
             let address = peer.address.clone();
             let unreachable =
                 |reason: String| TransportError::Unreachable { address: address.clone(), reason };
-            let socket = peer.address.parse().map_err(|_| unreachable("no such address".to_owned()))?;
-            let target = Target::plain(peer.id.to_string(), socket, self.datacenter.as_str());
+            let id = peer.id.to_string();
+            let socket =
+                self.address_of(&id, peer).ok_or_else(|| unreachable("no such address".to_owned()))?;
+            let target = Target::plain(id, socket, self.servers.router.datacenter());
             let answer =
                 self.pool.call_raw(&target, name_of(method), body, Some(Instant::now() + timeout)).await;
             let answer = answer.map_err(|error| match error {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::Ipv4Addr;
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -181,6 +182,10 @@ impl Cluster {
         &self.agents[number]
     }
 
+    pub fn agent_mut(&mut self, number: usize) -> &mut Agent {
+        &mut self.agents[number]
+    }
+
     /// Numbers of the servers of a datacenter.
     pub fn servers_of(&self, datacenter: &str) -> Vec<usize> {
         let servers = self.members.iter().enumerate();
@@ -211,6 +216,13 @@ impl Cluster {
     pub async fn terminate(&mut self, number: usize) {
         self.agents[number].terminate().await;
         self.running[number] = false;
+    }
+
+    /// Waits until an agent ends that was told to leave.
+    pub async fn ended(&mut self, number: usize) -> ExitStatus {
+        let status = self.agents[number].ends().await;
+        self.running[number] = false;
+        status
     }
 
     /// Starts an agent that ended again, with the data it has.

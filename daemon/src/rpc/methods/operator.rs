@@ -11,7 +11,7 @@ use consul_rpc::server::CallError;
 use super::Answer;
 use super::call::{Call, answer, failed};
 use crate::rpc::ReadOptions;
-use crate::rpc::operation::health::{ServersHealth, sent};
+use crate::rpc::operation::health::{ServersHealth, sent, state};
 use crate::rpc::operation::raft::{PeerKey, RaftServers, RemovePeer, TransferLeadership};
 use crate::rpc::operation::usage::UsageOf;
 use crate::rpc::operator::{AutopilotGet, AutopilotSet};
@@ -29,6 +29,7 @@ pub async fn call(call: Call<'_>, name: &str) -> Answer {
         }
         "AutopilotGetConfiguration" => autopilot_get(call).await,
         "AutopilotSetConfiguration" => autopilot_set(call).await,
+        "AutopilotState" => Ok(value(&state(call.ask(&ServersHealth).await?.1))),
         "ServerHealth" => Ok(value(&sent(call.ask(&ServersHealth).await?.1))),
         "TransferLeader" => transfer(call).await,
         "Usage" => usage(call).await,

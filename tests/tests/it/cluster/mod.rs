@@ -3,4 +3,6 @@
 mod containers;
 mod formation;
 mod linearizable;
+mod quorum;
+mod recovery;
 mod walks;
