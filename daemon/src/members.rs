@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use consul_api::types::coordinate::Coordinate;
 use consul_api::types::operator::Member;
 
 use crate::agent::Agent;
+use crate::cluster::gossip::api_member;
 use crate::cluster::server_info::OWN_TAG;
 use crate::version;
 
@@ -93,6 +95,21 @@ impl Agent {
         match &self.gossip {
             Some(gossip) => gossip.lan_members(),
             None => vec![self.member.lan(self.server.is_some())],
+        }
+    }
+
+    /// This agent as the others see it.
+    pub fn own_member(&self) -> Member {
+        let seen = self.gossip.as_ref().and_then(|gossip| gossip.lan.local());
+        seen.map_or_else(|| self.member.lan(self.server.is_some()), |member| api_member(&member))
+    }
+
+    /// Where this agent lies in the network of its datacenter.
+    pub async fn coordinate(&self) -> Coordinate {
+        match &self.gossip {
+            // A pool that has ended knows no place any more.
+            Some(gossip) => gossip.lan.coordinate().await.unwrap_or_default(),
+            None => Coordinate::default(),
         }
     }
 

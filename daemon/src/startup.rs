@@ -23,7 +23,7 @@ use crate::auto_reload::{self, FileWatch};
 use crate::banner;
 use crate::cluster::gossip::Gossip;
 use crate::cluster::membership::GossipMembers;
-use crate::cluster::{Router, Servers, entry, flood, routes, whereabouts};
+use crate::cluster::{Router, Servers, entry, figures, flood, rebalance, routes, whereabouts};
 use crate::dns::DnsBackend;
 use crate::gauges;
 use crate::http::server::HttpServer;
@@ -236,15 +236,17 @@ impl Running {
             servers: routes.clone(),
         });
         catalog.set(&agent);
-        let mut rpc = None;
+        let (mut rpc, mut port) = (None, None);
         if let Some(listener) = rpc_listener {
             let door = Arc::new(RpcDoor(Arc::downgrade(&agent)));
             let answering =
                 Arc::new(consul_rpc::server::Server::new(door, settings::rpc_limits(&agent.config.load())));
+            port = Some(answering.counters().clone());
             rpc = Some(tokio::spawn(answering.serve(listener, stop.clone())));
         }
         heard.spawn(&agent, &tasks);
         tasks.spawn(routes::run(gossip.clone(), routes.clone(), stop.clone()));
+        tasks.spawn(figures::run(gossip.clone(), port, stop.clone()));
         if !agent.config.load().gossip.disable_coordinates {
             tasks.spawn(whereabouts::run(agent.clone(), gossip.clone(), stop.clone()));
         }
@@ -253,11 +255,14 @@ impl Running {
             let period = settings::coordinate_period(&agent.config.load());
             tasks.spawn(coordinates::run(server.clone(), period, stop.clone()));
             tasks.spawn(watchdog::run(server.clone(), stop.clone()));
+            tasks.spawn(figures::follow_roles(server.clone(), stop.clone()));
             if let Some(data_dir) = lasting_data_dir(&agent.config.load()) {
                 tasks.spawn(rejoin::run(data_dir.into(), stop.clone()));
             }
             tasks.spawn(duties::run(server, members, stop.clone()));
             tasks.spawn(flood::run(gossip.clone(), agent.identity.datacenter.clone(), stop.clone()));
+        } else {
+            tasks.spawn(rebalance::run(gossip.clone(), routes.clone(), stop.clone()));
         }
         if let Some(watch) = file_watch {
             tasks.spawn(auto_reload::run(agent.clone(), watch));

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use consul_rpc::client::{Pool, RpcCallError, Sent, Target};
+use consul_rpc::client::{Pool, RpcCallError, SavedSnapshot, Sent, SnapshotError, Target};
+use consul_rpc::snapshot::SnapshotRequest;
+use consul_telemetry::metrics::counter_with;
+use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::router::Router;
@@ -14,6 +17,10 @@ use crate::rpc::{ReadOptions, RpcError};
 
 /// How long a server may take to say which quorum it is in.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
+/// Whether a server is there at all.
+const PING: &str = "Status.Ping";
+/// Its arguments, in MessagePack.
+const EMPTY_MAP: [u8; 1] = [0x80];
 
 /// What an agent needs to have requests answered elsewhere.
 pub struct Servers {
@@ -55,6 +62,20 @@ impl Servers {
         PeerAddresses.reply(&body).map(|(_, peers)| peers).map_err(|error| error.to_string())
     }
 
+    /// Spreads this agent's requests anew over the servers: one that answers comes first.
+    pub async fn rebalance(&self) {
+        self.router.shuffle_local();
+        let datacenter = self.router.datacenter();
+        for _ in 0..self.router.servers(datacenter).len() {
+            let Ok(server) = self.router.next(datacenter) else { return };
+            let asked = self.call(&Target::from(&*server), PING, EMPTY_MAP.to_vec(), ASK_LIMIT).await;
+            match asked {
+                Err(RpcError::Unanswered { .. }) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Calls `method` on `target`. One that does not answer is asked last from then on.
     pub async fn call(
         &self,
@@ -67,14 +88,51 @@ impl Servers {
         let answer = self.calls.call(target, method, Bytes::from(arguments), Some(deadline)).await;
         answer.map_err(|error| match error {
             RpcCallError::Remote(text) => RpcError::from_text(&text),
-            other => {
-                self.router.failed(&target.datacenter, target.address);
-                RpcError::Unanswered {
-                    server: format!("{} ({})", target.name, target.address),
-                    sent: other.sent() == Sent::Maybe,
-                    reason: other.to_string(),
-                }
-            }
+            other => self.unanswered(target, &other, other.sent()),
         })
+    }
+
+    /// Has `target` save its state; returns once the archive begins.
+    pub async fn save_snapshot(
+        &self,
+        target: &Target,
+        request: &SnapshotRequest,
+        limit: Duration,
+    ) -> Result<SavedSnapshot, RpcError> {
+        let saved = self.calls.save_snapshot(target, request, Instant::now() + limit).await;
+        saved.map_err(|error| self.snapshot_failure(target, error))
+    }
+
+    /// Has `target` replace its state by `archive`. Nothing of it was read if the error says that nothing was sent.
+    pub async fn restore_snapshot(
+        &self,
+        target: &Target,
+        request: &SnapshotRequest,
+        archive: &mut (dyn AsyncRead + Send + Unpin),
+        limit: Duration,
+    ) -> Result<(), RpcError> {
+        let restored = self.calls.restore_snapshot(target, request, archive, Instant::now() + limit).await;
+        restored.map(drop).map_err(|error| self.snapshot_failure(target, error))
+    }
+
+    fn snapshot_failure(&self, target: &Target, error: SnapshotError) -> RpcError {
+        match error {
+            SnapshotError::Remote(text) => RpcError::from_text(&text),
+            SnapshotError::Archive(error) => {
+                RpcError::refused(format!("failed to read snapshot file: {error}"))
+            }
+            SnapshotError::Dial(error) => self.unanswered(target, &error, Sent::No),
+            other => self.unanswered(target, &other, Sent::Maybe),
+        }
+    }
+
+    fn unanswered(&self, target: &Target, error: &dyn std::error::Error, sent: Sent) -> RpcError {
+        self.router.failed(&target.datacenter, target.address);
+        counter_with("client.rpc.failed", &[("server", &*target.name)]).incr();
+        RpcError::Unanswered {
+            server: format!("{} ({})", target.name, target.address),
+            sent: sent == Sent::Maybe,
+            reason: error.to_string(),
+        }
     }
 }

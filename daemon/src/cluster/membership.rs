@@ -1,7 +1,12 @@
 //! The members that gossip knows, as the leader keeps the catalog and the quorum in line with them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use consul_gossip::serf::Member;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::census::{self, Kind};
@@ -11,21 +16,23 @@ use super::{ServerInfo, Servers};
 use crate::leader::members::Members;
 use crate::rpc::RpcError;
 use crate::server::Server;
-use consul_gossip::serf::Member;
-use std::sync::Arc;
-use tokio::sync::watch;
 
 pub struct GossipMembers {
     gossip: Arc<Gossip>,
     servers: Arc<Servers>,
     node_name: String,
     changed: Mutex<watch::Receiver<Arc<[Member]>>>,
+    /// When to compare once more although no member has changed.
+    look_again: parking_lot::Mutex<Option<Instant>>,
 }
+
+/// An agent that leaves may still write its own registration, and with that its node, as long as it shuts down.
+const STRAGGLING: Duration = Duration::from_secs(10);
 
 impl GossipMembers {
     pub fn new(gossip: Arc<Gossip>, servers: Arc<Servers>, node_name: &str) -> Self {
         let changed = Mutex::new(gossip.lan.watch_members());
-        Self { gossip, servers, node_name: node_name.to_owned(), changed }
+        Self { gossip, servers, node_name: node_name.to_owned(), changed, look_again: Default::default() }
     }
 
     async fn update_catalog(&self, server: &Server) -> Result<(), RpcError> {
@@ -38,7 +45,10 @@ impl GossipMembers {
                 Kind::Failed => {
                     info!(target: "agent.server", member, "member failed, marking health critical")
                 }
-                Kind::Left => info!(target: "agent.server", member, reason = "left", "deregistering member"),
+                Kind::Left => {
+                    info!(target: "agent.server", member, reason = "left", "deregistering member");
+                    *self.look_again.lock() = Some(Instant::now() + STRAGGLING);
+                }
                 Kind::Reaped => {
                     info!(target: "agent.server", member, reason = "reaped", "deregistering member")
                 }
@@ -117,9 +127,20 @@ impl Members for GossipMembers {
     }
 
     async fn changed(&self) {
-        // The pool has ended when this fails, and with it the agent.
-        if self.changed.lock().await.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        let mut changed = self.changed.lock().await;
+        let look_again = *self.look_again.lock();
+        let due = async {
+            match look_again {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = changed.changed() => if changed.is_err() {
+                // The pool has ended, and with it the agent.
+                std::future::pending::<()>().await;
+            },
+            () = due => *self.look_again.lock() = None,
         }
     }
 

@@ -36,7 +36,7 @@ impl From<Consistency> for Need {
 }
 
 /// Where a request goes next.
-enum Route<'a> {
+pub(super) enum Route<'a> {
     Here(&'a Arc<Server>),
     There(Target),
 }
@@ -73,7 +73,7 @@ impl Agent {
         authorizer: &Authorizer,
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let mut options = self.addressed(options);
-        let started = Instant::now();
+        let (started, wait) = (Instant::now(), options.max_wait);
         let mut patience = Patience::new(self.hold());
         loop {
             let outcome =
@@ -97,7 +97,7 @@ impl Agent {
                 Err(failure) => {
                     patience.after(failure, Repeat::Always).await?;
                     // A wait that was cut off goes on for what is left of it.
-                    options.max_wait = options.max_wait.saturating_sub(started.elapsed());
+                    options.max_wait = wait.saturating_sub(started.elapsed());
                 }
             }
         }
@@ -202,7 +202,12 @@ impl Agent {
     }
 
     /// Where a request to `datacenter` goes now.
-    fn route_to(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
+    pub(super) fn route_to(
+        &self,
+        datacenter: &str,
+        need: Need,
+        forwarded: bool,
+    ) -> Result<Route<'_>, RpcError> {
         if !self.is_own_datacenter(datacenter) && self.server.is_some() {
             let target = self.servers.router.next(datacenter).map_err(|reason| match reason {
                 NoRoute::UnknownDatacenter => RpcError::NoPathToDatacenter,
@@ -233,15 +238,6 @@ impl Agent {
         can_take(server, need).then_some(server)
     }
 
-    /// This server, for what is not a call: a snapshot of its state.
-    pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
-        self.admit_request()?;
-        match self.route_to(datacenter, Need::Leader, true)? {
-            Route::Here(server) => Ok(server),
-            Route::There(_) => Err(RpcError::NoPathToDatacenter),
-        }
-    }
-
     fn is_own_datacenter(&self, datacenter: &str) -> bool {
         datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter)
     }
@@ -252,7 +248,8 @@ impl Agent {
         }
     }
 
-    fn addressed(&self, options: &ReadOptions) -> ReadOptions {
+    /// The options with the datacenter that they mean.
+    pub(super) fn addressed(&self, options: &ReadOptions) -> ReadOptions {
         let mut options = options.clone();
         self.fill_datacenter(&mut options.datacenter);
         options
@@ -269,12 +266,12 @@ impl Agent {
     }
 
     /// How long a request may wait for a leader.
-    fn hold(&self) -> Duration {
+    pub(super) fn hold(&self) -> Duration {
         self.config.load().raft.rpc_hold_timeout
     }
 
     /// How long an answer may take that is not waited for on purpose.
-    fn answer_limit(&self) -> Duration {
+    pub(super) fn answer_limit(&self) -> Duration {
         self.config.load().limits.rpc_client_timeout
     }
 
