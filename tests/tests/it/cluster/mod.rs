@@ -2,5 +2,6 @@
 
 mod containers;
 mod formation;
+mod interop;
 mod linearizable;
 mod walks;
