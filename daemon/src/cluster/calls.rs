@@ -55,6 +55,11 @@ impl Servers {
         PeerAddresses.reply(&body).map(|(_, peers)| peers).map_err(|error| error.to_string())
     }
 
+    /// Ends the connection to a server that cannot be reached any more: who waits for its answer waits in vain.
+    pub fn hang_up(&self, server: &ServerInfo) {
+        self.calls.forget(&Target::from(server));
+    }
+
     /// Calls `method` on `target`. One that does not answer is asked last from then on.
     pub async fn call(
         &self,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod bootstrap;
 pub mod calls;
 pub mod census;
+pub mod distance;
 pub mod entry;
 pub mod event;
 pub mod flood;

@@ -52,7 +52,8 @@ impl Router {
     pub fn set_remote(&self, servers: impl IntoIterator<Item = ServerInfo>) {
         let mut by_datacenter: BTreeMap<String, Vec<ServerInfo>> = BTreeMap::new();
         for server in servers {
-            if server.datacenter != self.datacenter {
+            // A datacenter whose servers all said goodbye is gone, not out of reach.
+            if server.datacenter != self.datacenter && !server.left {
                 by_datacenter.entry(server.datacenter.clone()).or_default().push(server);
             }
         }
@@ -188,7 +189,7 @@ mod tests {
         router.set_remote([server("dc1", 1, true), server("dc2", 2, false)]);
         assert_eq!(router.next("dc2"), Err(NoRoute::Unreachable));
         assert_eq!(router.datacenters(), ["dc1", "dc2"]);
-        router.set_remote([]);
+        router.set_remote([ServerInfo { left: true, ..server("dc2", 2, false) }]);
         assert_eq!(router.next("dc2"), Err(NoRoute::UnknownDatacenter));
         assert_eq!(router.datacenters(), ["dc1"]);
     }

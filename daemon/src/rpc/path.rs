@@ -246,10 +246,12 @@ impl Agent {
         datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter)
     }
 
+    /// Names are lower case everywhere; users write them as they like, as they do in DNS.
     fn fill_datacenter(&self, datacenter: &mut String) {
         if datacenter.is_empty() {
             self.identity.datacenter.clone_into(datacenter);
         }
+        datacenter.make_ascii_lowercase();
     }
 
     fn addressed(&self, options: &ReadOptions) -> ReadOptions {

@@ -67,7 +67,7 @@ async fn usage(call: Call<'_>) -> Answer {
     let (meta, mut usage) = call.ask(&UsageOf).await?;
     if global {
         let options = call.read_options()?.at_once();
-        for datacenter in call.agent.datacenters() {
+        for datacenter in call.agent.datacenters().await {
             if !usage.contains_key(&datacenter) {
                 let there = ReadOptions { datacenter, ..options.clone() };
                 usage.extend(call.agent.operate(&UsageOf, &there).await.map_err(failed)?.1);
