@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::forming::{Forming, Waits};
 use super::gossip::{Gossip, Joining};
 use super::join::{self, Joined};
+use super::vetting::is_final_for_servers;
 use crate::agent::Agent;
 use crate::server::Server;
 
@@ -116,10 +117,10 @@ async fn keep_joining(agent: Arc<Agent>, label: &'static str, pool: Pool, settin
             tokio::spawn(forming.run(agent.stop.clone()));
         }
     }
-    let outcome = join::keep_joining(joining, label, settings, port, agent.stop.clone()).await;
-    if let Err(exhausted) = outcome {
-        let text = format!("agent: max join {} retry exhausted, exiting", exhausted.label);
-        error!(target: "agent", error = %text, "Retry join failed");
+    let is_final = if is_lan && agent.server.is_some() { is_final_for_servers } else { |_: &str| false };
+    let outcome = join::keep_joining(joining, label, settings, port, is_final, agent.stop.clone()).await;
+    if let Err(given_up) = outcome {
+        error!(target: "agent", error = %given_up, "Retry join failed");
         agent.stop.cancel();
     }
 }

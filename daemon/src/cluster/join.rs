@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use consul_config::JoinPool;
 use futures::future::BoxFuture;
+use thiserror::Error;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -71,20 +72,27 @@ fn shown(text: &str, socket: SocketAddr) -> String {
     if text.contains(&ip) { ip } else { text.to_owned() }
 }
 
-/// `retry_max` attempts were made in vain.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Exhausted {
-    pub label: &'static str,
+/// Why no further attempt is made.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum GivenUp {
+    /// `retry_max` attempts were made in vain.
+    #[error("agent: max join {label} retry exhausted, exiting")]
+    Exhausted { label: &'static str },
+    /// Trying again could not help.
+    #[error("agent: {label} cannot be joined, exiting: {refusal}")]
+    Refused { label: &'static str, refusal: String },
 }
 
-/// Tries until one agent is reached. Names are looked up anew each time.
+/// Tries until one agent is reached. Names are looked up anew each time. `is_final` says of a failure that no later
+/// attempt can do better.
 pub async fn keep_joining(
     pool: Arc<dyn Joins>,
     label: &'static str,
     settings: JoinPool,
     default_port: u16,
+    is_final: fn(&str) -> bool,
     stop: CancellationToken,
-) -> Result<(), Exhausted> {
+) -> Result<(), GivenUp> {
     if settings.retry.is_empty() {
         return Ok(());
     }
@@ -102,11 +110,14 @@ pub async fn keep_joining(
             );
             return Ok(());
         }
+        if let Some(refusal) = joined.failures.iter().find(|failure| is_final(failure)) {
+            return Err(GivenUp::Refused { label, refusal: refusal.clone() });
+        }
         attempts += 1;
         let failure = joined.failure();
         if settings.retry_max > 0 && attempts > settings.retry_max {
             error!(target: "agent", cluster = label, error = %failure, "Join cluster failed");
-            return Err(Exhausted { label });
+            return Err(GivenUp::Exhausted { label });
         }
         warn!(
             target: "agent", cluster = label, retry_interval = ?settings.retry_interval, error = %failure,
@@ -145,19 +156,28 @@ mod tests {
         Arc::new(Reluctant { attempts: AtomicU32::new(0), answers_at })
     }
 
-    async fn retry(pool: Arc<Reluctant>, retry_max: u32) -> Result<(), Exhausted> {
+    async fn retry(pool: Arc<Reluctant>, retry_max: u32, is_final: fn(&str) -> bool) -> Result<(), GivenUp> {
         let retry_interval = Duration::from_secs(30);
         let settings =
             JoinPool { retry: vec!["10.0.0.1".into()], retry_interval, retry_max, ..JoinPool::default() };
-        keep_joining(pool, "LAN", settings, 8301, CancellationToken::new()).await
+        keep_joining(pool, "LAN", settings, 8301, is_final, CancellationToken::new()).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn joining_goes_on_until_somebody_answers() {
         let pool = reluctant(4);
-        retry(pool.clone(), 0).await.unwrap();
+        retry(pool.clone(), 0, |_| false).await.unwrap();
         assert_eq!(pool.attempts.load(Ordering::Relaxed), 4);
-        assert_eq!(retry(reluctant(9), 2).await, Err(Exhausted { label: "LAN" }));
+        let exhausted = GivenUp::Exhausted { label: "LAN" };
+        assert_eq!(retry(reluctant(9), 2, |_| false).await, Err(exhausted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn joining_ends_when_trying_again_cannot_help() {
+        let pool = reluctant(4);
+        let given_up = retry(pool.clone(), 0, |failure| failure.ends_with(": refused")).await;
+        assert!(matches!(given_up, Err(GivenUp::Refused { .. })), "{given_up:?}");
+        assert_eq!(pool.attempts.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

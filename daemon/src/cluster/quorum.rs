@@ -26,6 +26,15 @@ pub fn changes(leader: ServerId, servers: &[ServerInfo], quorum: &[ServerMetrics
         quorum.iter().map(|server| (server.peer.id, server)).collect();
     let mut changes = Vec::new();
     for server in servers {
+        if let Some(twin) = twin_of(server, servers) {
+            let why = format!(
+                "server {} ({}) has the same node id: one data directory was copied from the other; stop the \
+                               copy and empty its data directory",
+                twin.name, twin.address
+            );
+            changes.push(QuorumChange::Refuse { name: server.name.clone(), why });
+            continue;
+        }
         let Ok(id) = server.id.parse::<ServerId>() else {
             if server.alive {
                 let why = format!("its node id {:?} is no UUID", server.id);
@@ -45,6 +54,12 @@ pub fn changes(leader: ServerId, servers: &[ServerInfo], quorum: &[ServerMetrics
         }
     }
     changes
+}
+
+/// Another server that is there with the same id: neither can be told from the other, so the quorum follows none.
+fn twin_of<'a>(server: &ServerInfo, servers: &'a [ServerInfo]) -> Option<&'a ServerInfo> {
+    let is_twin = |other: &&ServerInfo| other.alive && other.id == server.id && other.name != server.name;
+    servers.iter().filter(|_| server.alive).find(is_twin)
 }
 
 fn placing(
@@ -144,6 +159,17 @@ mod tests {
         let removed = QuorumChange::Remove { id: id(2), why: "replaced at its address" };
         let peer = Peer { id: id(9), address: "10.0.0.2:8300".into() };
         assert_eq!(changes, [removed, QuorumChange::Add { name: "s9".into(), peer }]);
+    }
+
+    #[test]
+    fn a_copy_of_a_server_does_not_move_it() {
+        let copy = ServerInfo { name: "copy".into(), ..server(2, 22) };
+        let refused = plan(&[server(1, 1), server(2, 2), copy.clone()], &[inside(1, 1), inside(2, 2)]);
+        assert!(refused.iter().all(|change| matches!(change, QuorumChange::Refuse { .. })), "{refused:?}");
+        assert_eq!(refused.len(), 2);
+        let failed = ServerInfo { alive: false, ..server(2, 2) };
+        let moved = QuorumChange::Move { name: "copy".into(), peer: inside(2, 22).peer };
+        assert_eq!(plan(&[server(1, 1), failed, copy], &[inside(1, 1), inside(2, 2)]), [moved]);
     }
 
     #[test]

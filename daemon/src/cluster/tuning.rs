@@ -174,7 +174,7 @@ impl Admission for LanAdmission {
 
     fn admit_all(&self, members: &[Member]) -> Result<(), String> {
         let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
-        for member in members.iter().filter(|member| member.status != MemberStatus::Left) {
+        for member in members.iter().filter(|member| is_present(member)) {
             let id = member.tag("id").unwrap_or_default();
             let twin = ids.get(id).filter(|_| !id.is_empty()).map(|other| (*other, id));
             self.check(member, twin)?;
@@ -182,6 +182,15 @@ impl Admission for LanAdmission {
         }
         Ok(())
     }
+
+    fn admit_beside(&self, member: &Member, others: &mut dyn Iterator<Item = &Member>) -> Result<(), String> {
+        self.check(member, others.map(|other| (&*other.name, other.tag("id").unwrap_or_default())))
+    }
+}
+
+/// A node that failed may come back under another name.
+fn is_present(member: &Member) -> bool {
+    !matches!(member.status, MemberStatus::Left | MemberStatus::Failed)
 }
 
 impl LanAdmission {
