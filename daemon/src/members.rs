@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use consul_api::types::duration::GoDuration;
 use consul_api::types::operator::Member;
 
 use crate::agent::Agent;
@@ -12,6 +13,9 @@ use crate::version;
 pub const SERVER_SERVICE: &str = "consul";
 /// Member states as the API numbers them.
 pub const STATUS_ALIVE: i64 = 1;
+
+/// A member's own wish how long it is remembered after it failed.
+pub const RECONNECT_TAG: &str = "rc_tm";
 
 /// What this agent tells others of itself.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub struct LocalMember {
     /// How many servers this one waits for; 0 if it does not.
     pub expect: u32,
     pub acls_enabled: bool,
+    /// How long a client wants to be remembered after it failed; the others decide if it does not say.
+    pub remembered_for: Option<std::time::Duration>,
 }
 
 impl LocalMember {
@@ -82,6 +88,8 @@ impl LocalMember {
             }
         } else {
             tags.push(("role", "node".into()));
+            let wish = self.remembered_for.map(|time| GoDuration::from(time).to_string());
+            tags.extend(wish.map(|wish| (RECONNECT_TAG, wish)));
         }
         tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }

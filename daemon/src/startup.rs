@@ -14,6 +14,7 @@ use consul_state::Store;
 use consul_telemetry::log::Logs;
 use consul_telemetry::metrics;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -321,6 +322,9 @@ impl Running {
             }
         }
         info!(target: "agent", "Requesting shutdown");
+        if ending == Ending::Stop {
+            warn!(target: "agent.serf.lan", "serf: Shutdown without a Leave");
+        }
         self.agent.services.stop_checks();
         self.agent.logs.close_monitors();
         self.agent.stop.cancel();
@@ -388,6 +392,7 @@ pub(crate) fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember
         bootstrap: config.bootstrap.is_alone(),
         expect: config.bootstrap.expect,
         acls_enabled: config.acl.enabled,
+        remembered_for: Some(config.gossip.advertise_reconnect_timeout).filter(|time| !time.is_zero()),
     }
 }
 
@@ -426,9 +431,9 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
-    let raft = RaftHandle::open(raft, machine, Arc::new(RaftCalls::new(&config.node.datacenter)))
-        .await
-        .map_err(|error| chain(&error))?;
+    let may_speak = watch::Sender::default();
+    let calls = Arc::new(RaftCalls::new(&config.node.datacenter, may_speak.subscribe()));
+    let raft = RaftHandle::open(raft, machine, calls).await.map_err(|error| chain(&error))?;
     Ok(Arc::new(Server {
         store,
         raft,
@@ -441,6 +446,7 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
         bootstrap_entries: ArcSwap::from_pointee(bootstrap_entries),
         limits: RequestLimits::new(&config.limits, Instant::now()),
         blocking: Default::default(),
+        may_speak,
     }))
 }
 

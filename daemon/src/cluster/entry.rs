@@ -14,7 +14,7 @@ use super::gossip::{Gossip, Joining};
 use super::join::{self, Joined};
 use super::vetting::is_final_for_servers;
 use crate::agent::Agent;
-use crate::server::Server;
+use crate::server::{Server, identity};
 
 /// A leave that takes longer is given up.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
@@ -36,6 +36,9 @@ pub fn waits(config: &RuntimeConfig) -> Option<Waits> {
 /// Joins what must be joined before the agent counts as started, and leaves the rest to the background.
 pub async fn enter(agent: &Arc<Agent>, tasks: &TaskTracker) -> Result<(), String> {
     let Some(gossip) = agent.gossip.clone() else { return Ok(()) };
+    if let Some(server) = &agent.server {
+        tasks.spawn(identity::establish(server.clone(), gossip.lan.clone(), agent.stop.clone()));
+    }
     let config = agent.config.load_full();
     let pools = [
         ("LAN", Some(gossip.lan.clone()), &config.join.lan, config.network.serf_advertise_lan.port()),

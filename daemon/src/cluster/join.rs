@@ -58,12 +58,22 @@ pub async fn join(pool: &dyn Joins, addresses: &[String], default_port: u16) -> 
                     // The name is what the user knows; the address is what did not answer.
                     let shown =
                         if sockets.len() > 1 { format!("{text} ({socket})") } else { shown(text, *socket) };
-                    joined.failures.push(format!("Failed to join {shown}: {reason}"));
+                    let advice = advice(&reason);
+                    joined.failures.push(format!("Failed to join {shown}: {reason}{advice}"));
                 }
             }
         }
     }
     joined
+}
+
+/// What to do about a failure that does not say it itself.
+fn advice(reason: &str) -> &'static str {
+    if reason.contains("crypt") {
+        "; all agents of a pool need the same 'encrypt' key, and a keyring file in the data directory wins over it"
+    } else {
+        ""
+    }
 }
 
 /// The host as written, without a port that only repeats the socket's.

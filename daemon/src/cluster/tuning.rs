@@ -12,15 +12,13 @@ use consul_gossip::{Keyring, swim};
 
 use super::keyring_file::{KeyringFile, KeyringFileError};
 use super::vetting::{LanRules, Newcomer, refuse_wan};
-use crate::members::LocalMember;
+use crate::members::{LocalMember, RECONNECT_TAG};
 
 /// Below the data directory.
 const LAN_KEYS: &str = "serf/local.keyring";
 const WAN_KEYS: &str = "serf/remote.keyring";
 const LAN_SNAPSHOT: &str = "serf/local.snapshot";
 const WAN_SNAPSHOT: &str = "serf/remote.snapshot";
-/// A member's own wish how long it is remembered after it failed.
-const RECONNECT_TAG: &str = "rc_tm";
 
 /// Everything that starting one pool takes.
 pub struct PoolSetup {

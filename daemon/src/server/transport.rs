@@ -9,7 +9,8 @@ use consul_raft::{Method, Peer, ServerId, Transport, TransportError};
 use consul_rpc::client::{Pool, PoolConfig, RpcCallError, Target};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 /// All methods of the log, as their names are on the wire.
@@ -35,6 +36,7 @@ pub struct RaftCalls {
     pool: Pool,
     datacenter: String,
     silent: Silent,
+    may_speak: watch::Receiver<bool>,
 }
 
 /// Servers that do not answer, so that it is said once when one falls silent and once when it is back.
@@ -72,9 +74,16 @@ impl Silent {
 }
 
 impl RaftCalls {
-    pub fn new(datacenter: &str) -> Self {
+    /// Requests wait until `may_speak`.
+    pub fn new(datacenter: &str, may_speak: watch::Receiver<bool>) -> Self {
         let pool = Pool::new(PoolConfig::default(), None);
-        Self { pool, datacenter: datacenter.to_owned(), silent: Silent::default() }
+        Self { pool, datacenter: datacenter.to_owned(), silent: Silent::default(), may_speak }
+    }
+
+    async fn may_speak(&self, until: Instant) -> bool {
+        let mut may_speak = self.may_speak.clone();
+        let told = timeout_at(until, may_speak.wait_for(|may| *may)).await;
+        matches!(told, Ok(Ok(_)))
     }
 }
 
@@ -92,8 +101,11 @@ impl Transport for RaftCalls {
                 |reason: String| TransportError::Unreachable { address: address.clone(), reason };
             let socket = peer.address.parse().map_err(|_| unreachable("no such address".to_owned()))?;
             let target = Target::plain(peer.id.to_string(), socket, self.datacenter.as_str());
-            let answer =
-                self.pool.call_raw(&target, name_of(method), body, Some(Instant::now() + timeout)).await;
+            let until = Instant::now() + timeout;
+            if !self.may_speak(until).await {
+                return Err(unreachable("it is not clear yet that this server is no copy".to_owned()));
+            }
+            let answer = self.pool.call_raw(&target, name_of(method), body, Some(until)).await;
             let answer = answer.map_err(|error| match error {
                 RpcCallError::Dial(reason) => unreachable(reason.to_string()),
                 other => TransportError::Failed { address: address.clone(), reason: other.to_string() },

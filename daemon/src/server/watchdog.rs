@@ -75,6 +75,7 @@ mod tests {
             bootstrap_entries: Default::default(),
             limits: RequestLimits::new(&Default::default(), Instant::now()),
             blocking: Default::default(),
+            may_speak: Default::default(),
         })
     }
 
