@@ -2,5 +2,9 @@
 
 mod containers;
 mod formation;
+mod hostile;
+mod impostors;
 mod linearizable;
+mod methods;
+mod operated;
 mod walks;
