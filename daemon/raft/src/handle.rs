@@ -114,6 +114,8 @@ impl<S: StateMachine> RaftHandle<S> {
             snapshots: snapshots.clone(),
             policy: policy.clone(),
             leadership,
+            contact: contact.clone(),
+            announced: None,
             stop: stopped.clone(),
             quorum_check: config.timing.election_max / 2,
         };
@@ -247,6 +249,11 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.lease.is_leader()
     }
 
+    /// The term that this server leads, if it does.
+    pub fn led_term(&self) -> Option<u64> {
+        self.inner.lease.led_term()
+    }
+
     /// Whether this server is its cluster's only voter.
     pub fn is_alone(&self) -> bool {
         self.inner.lease.is_alone()
@@ -256,7 +263,8 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.me
     }
 
-    /// The leader, as far as this server knows.
+    /// The leader, as far as this server knows: nobody, once it has not heard from one for some time, or leads itself
+    /// without a quorum.
     pub fn leader(&self) -> Option<Peer> {
         self.inner.leadership.borrow().leader.clone()
     }
@@ -274,12 +282,12 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.contact.last().map(|contact| Instant::now().saturating_duration_since(contact))
     }
 
-    /// Whether this server's state is fit to be shown: it leads, or it heard from a leader since its start and
+    /// Whether this server's state is fit to be shown: it led since its start, or it heard from a leader since its start and
     /// applied all that this leader had committed. Until then a stale read could find nothing where there is
     /// something, and go back behind what this server showed before its restart.
     pub fn has_caught_up(&self) -> bool {
         let last = self.inner.log.last().map(|last| last.index);
-        self.check_lease().is_ok()
+        self.inner.lease.was_ready()
             || self.inner.contact.has_caught_up(self.inner.progress.applied_index(), last)
     }
 

@@ -32,6 +32,18 @@ impl Servers {
         Self { router, calls }
     }
 
+    /// Replaces what is known of the servers of our own datacenter. Calls to those that have failed end at once: their
+    /// connections would notice only much later, if their machines are gone.
+    pub fn set_local(&self, servers: impl IntoIterator<Item = ServerInfo>) {
+        let datacenter = self.router.datacenter();
+        let before = self.router.servers(datacenter);
+        self.router.set_local(servers);
+        let now = self.router.servers(datacenter);
+        for gone in before.iter().filter(|known| !now.iter().any(|server| server.address == known.address)) {
+            self.calls.forget(&Target::from(&**gone));
+        }
+    }
+
     /// Where to call the leader that the log knows; `None` if its address makes no sense.
     pub fn leader(&self, leader: &consul_raft::Peer) -> Option<Target> {
         let address = leader.address.parse().ok()?;

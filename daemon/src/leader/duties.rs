@@ -38,19 +38,24 @@ pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: Cancellat
 /// One term of leadership; returns when it is over.
 async fn lead(server: &Server, members: &dyn Members) {
     let started = Instant::now();
+    let term = server.raft.led_term();
     if server.raft.barrier().await.is_err() {
         return;
     }
     SERVER.barrier.observe_since(started);
     info!(target: "agent.server", "cluster leadership acquired");
     members.announce_leader().await;
-    server.leader.rebuild(&server.store.version(), Instant::now());
-    server.leader.lock_delays.clear();
+    server.leader.rebuild(&server.store, Instant::now());
+    if server.raft.is_alone() {
+        // All that was applied so far was read from the log: those delays began before this server did.
+        server.leader.lock_delays.clear();
+    }
     let mut reconcile_at = Instant::now();
     let mut leadership = server.raft.watch_leadership();
-    while server.raft.is_leader() {
+    // Not just any term: of sessions that another leader opened in between, no clock runs here.
+    while term.is_some() && server.raft.led_term() == term {
         if server.leader.is_void() {
-            server.leader.rebuild(&server.store.version(), Instant::now());
+            server.leader.rebuild(&server.store, Instant::now());
             reconcile_at = Instant::now();
         }
         let now = Instant::now();
@@ -66,7 +71,7 @@ async fn lead(server: &Server, members: &dyn Members) {
         if let Err(error) = perform_due(server, now).await {
             warn!(target: "agent.leader", %error, "could not carry out what is due, will retry");
             tokio::time::sleep(RETRY).await;
-            server.leader.rebuild(&server.store.version(), Instant::now());
+            server.leader.rebuild(&server.store, Instant::now());
         }
         let next = server.leader.next_due().map_or(reconcile_at, |due| due.min(reconcile_at));
         tokio::select! {

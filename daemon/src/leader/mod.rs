@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use consul_api::types::duration::GoDuration;
 use consul_api::types::session::Session;
-use consul_state::{Outcome, Version, WatchSet};
+use consul_state::{Outcome, Store, WatchSet};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -82,10 +82,12 @@ impl Leader {
         self.changed.notify_one();
     }
 
-    /// Forgets everything and starts the clocks of what `version` holds.
-    pub fn rebuild(&self, version: &Version, now: Instant) {
+    /// Forgets everything and starts the clocks of what the state holds.
+    pub fn rebuild(&self, store: &Store, now: Instant) {
         let mut timers = self.timers.lock();
         *timers = Timers::default();
+        // Not before the lock: a session that is opened meanwhile is either in this version or armed after it.
+        let version = store.version();
         let mut unwatched = WatchSet::new();
         let (_, sessions) = version.sessions(&mut unwatched);
         for session in sessions {

@@ -53,6 +53,7 @@ impl Agent {
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let authorizer = self.authorize(&options.token)?;
         self.admit_request()?;
+        let started = Instant::now();
         if let Some(server) = self.server_here(&options.datacenter, options.consistency.into()) {
             match server.read(request, options, &authorizer).await {
                 Err(RpcError::NoLeader) => {}
@@ -62,7 +63,8 @@ impl Agent {
         }
         // Rare and large: boxed, so that thousands of waiting reads do not hold room for it. Without its type, so that
         // the compiler need not look into it for each kind of request.
-        let patiently: BoxFuture<'_, _> = Box::pin(self.read_patiently(request, options, &authorizer));
+        let patiently: BoxFuture<'_, _> =
+            Box::pin(self.read_patiently(request, options, &authorizer, started));
         patiently.await
     }
 
@@ -71,11 +73,14 @@ impl Agent {
         request: &R,
         options: &ReadOptions,
         authorizer: &Authorizer,
+        started: Instant,
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        let wait = options.max_wait;
         let mut options = self.addressed(options);
-        let started = Instant::now();
+        shorten(&mut options, wait, started);
         let mut patience = Patience::new(self.hold());
         loop {
+            let attempt = Instant::now();
             let outcome =
                 match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
                     Ok(Route::Here(server)) => server.read(request, &options, authorizer).await,
@@ -84,7 +89,7 @@ impl Agent {
                         let limit = asked.max_wait + asked.max_wait / 16 + WAIT_MARGIN + self.hold();
                         let limit = if asked.min_index > 0 { limit } else { self.answer_limit() };
                         let body =
-                            self.call(&target, request.method(), request.arguments(&asked), limit).await;
+                            self.ask(&target, request.method(), request.arguments(&asked), limit).await;
                         body.and_then(|body| request.reply(&body)).map(|(meta, reply)| {
                             (ReadMeta { consistency: options.consistency, ..meta }, reply)
                         })
@@ -95,9 +100,12 @@ impl Agent {
                 Ok((meta, _)) if is_too_old(&meta, &options) => options.consistency = Consistency::Default,
                 Ok(done) => return Ok(done),
                 Err(failure) => {
+                    if options.min_index > 0 && attempt.elapsed() > self.hold() {
+                        // It waited because it was asked to, not for a leader.
+                        patience = Patience::new(self.hold());
+                    }
                     patience.after(failure, Repeat::Always).await?;
-                    // A wait that was cut off goes on for what is left of it.
-                    options.max_wait = options.max_wait.saturating_sub(started.elapsed());
+                    shorten(&mut options, wait, started);
                 }
             }
         }
@@ -187,9 +195,12 @@ impl Agent {
                 }
                 Ok(Route::There(target)) => {
                     let asked = self.forwarding(&target, &options);
-                    let body = self
-                        .call(&target, operation.method(), operation.arguments(&asked), self.answer_limit())
-                        .await;
+                    let (method, arguments) = (operation.method(), operation.arguments(&asked));
+                    let limit = self.answer_limit();
+                    let body = match operation.repeat() {
+                        Repeat::Always => self.ask(&target, method, arguments, limit).await,
+                        Repeat::IfNotSent => self.call(&target, method, arguments, limit).await,
+                    };
                     body.and_then(|body| operation.reply(&body))
                 }
                 Err(failure) => Err(failure),
@@ -278,6 +289,31 @@ impl Agent {
         self.config.load().limits.rpc_client_timeout
     }
 
+    /// [`Agent::call`] for what may be asked again. Ends early if the server that was asked leads no more: one that is
+    /// paused or cut off does not say so itself.
+    fn ask<'a>(
+        &'a self,
+        target: &'a Target,
+        method: &'static str,
+        arguments: Vec<u8>,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Bytes, RpcError>> {
+        let call = self.call(target, method, arguments, limit);
+        let Some(server) = self.server.as_ref().filter(|_| self.forwards_within(target)) else {
+            return call;
+        };
+        Box::pin(async move {
+            let address = target.address.to_string();
+            let mut leadership = server.raft.watch_leadership();
+            let deposed =
+                leadership.wait_for(|now| now.leader.as_ref().is_none_or(|leader| leader.address != address));
+            tokio::select! {
+                answer = call => answer,
+                _ = deposed => Err(RpcError::NoLeader),
+            }
+        })
+    }
+
     fn call<'a>(
         &'a self,
         target: &'a Target,
@@ -294,6 +330,15 @@ fn can_take(server: &Server, need: Need) -> bool {
         Need::Leader => server.raft.is_leader(),
         Need::Follower => server.raft.is_leader() || server.raft.has_caught_up(),
         Need::AnyServer => true,
+    }
+}
+
+/// A wait that was cut off goes on for what is left of it.
+fn shorten(options: &mut ReadOptions, wait: Duration, started: Instant) {
+    options.max_wait = wait.saturating_sub(started.elapsed());
+    if options.max_wait.is_zero() {
+        // To wait for no time means to wait for the usual time.
+        options.min_index = 0;
     }
 }
 

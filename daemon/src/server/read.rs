@@ -58,7 +58,7 @@ impl Server {
 
     fn check_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
         let may_answer = match consistency {
-            Consistency::Stale { .. } => self.raft.leader().is_some(),
+            Consistency::Stale { .. } => self.raft.has_caught_up(),
             Consistency::Default | Consistency::Consistent => self.raft.check_lease().is_ok(),
         };
         if may_answer { Ok(()) } else { Err(RpcError::NoLeader) }

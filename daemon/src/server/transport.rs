@@ -1,6 +1,6 @@
 //! The log's requests to other servers, on connections of their own: a heartbeat never waits behind a large answer.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ fn name_of(method: Method) -> &'static str {
     NAMES.iter().find(|(known, _)| *known == method).map_or("", |(_, name)| name)
 }
 
+/// A connection on which nothing was answered for so long is made anew. After a partition TCP would wait for as long
+/// again as it has lasted, and nobody would lead meanwhile.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
+
 /// Carries requests of the log over the server port.
 pub struct RaftCalls {
     pool: Pool,
@@ -40,24 +44,36 @@ pub struct RaftCalls {
 /// Servers that do not answer, so that it is said once when one falls silent and once when it is back.
 #[derive(Default)]
 struct Silent {
-    servers: Mutex<BTreeSet<ServerId>>,
+    /// Since when; begun anew with each connection.
+    servers: Mutex<BTreeMap<ServerId, Instant>>,
     /// Spares nearly all calls the lock.
     any: AtomicBool,
 }
 
 impl Silent {
-    fn note<T>(&self, peer: &Peer, answer: &Result<T, TransportError>) {
+    /// Tells whether the connection is to be made anew.
+    fn note<T>(&self, peer: &Peer, answer: &Result<T, TransportError>) -> bool {
         match answer {
             Ok(_) => {
                 if self.any.load(Ordering::Relaxed) && self.forget(peer) {
                     info!(target: "agent.server.raft", server = %peer.id, address = %peer.address, "server answers again");
                 }
+                false
             }
             Err(error) => {
-                if self.servers.lock().insert(peer.id) {
+                let now = Instant::now();
+                let mut servers = self.servers.lock();
+                let Some(since) = servers.get_mut(&peer.id) else {
+                    servers.insert(peer.id, now);
                     self.any.store(true, Ordering::Relaxed);
                     warn!(target: "agent.server.raft", server = %peer.id, address = %peer.address, %error, "failed to contact server, will keep trying");
+                    return false;
+                };
+                let is_long = now.saturating_duration_since(*since) >= SILENCE_MAX;
+                if is_long {
+                    *since = now;
                 }
+                is_long
             }
         }
     }
@@ -65,7 +81,7 @@ impl Silent {
     /// Tells whether it was silent.
     fn forget(&self, peer: &Peer) -> bool {
         let mut servers = self.servers.lock();
-        let was_silent = servers.remove(&peer.id);
+        let was_silent = servers.remove(&peer.id).is_some();
         self.any.store(!servers.is_empty(), Ordering::Relaxed);
         was_silent
     }
@@ -98,7 +114,9 @@ impl Transport for RaftCalls {
                 RpcCallError::Dial(reason) => unreachable(reason.to_string()),
                 other => TransportError::Failed { address: address.clone(), reason: other.to_string() },
             });
-            self.silent.note(peer, &answer);
+            if self.silent.note(peer, &answer) {
+                self.pool.forget(&target);
+            }
             answer
         })
     }
