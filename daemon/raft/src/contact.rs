@@ -83,15 +83,17 @@ impl Contact {
     /// Whether a leader was heard since the start, and all that it knew to be committed then is applied, and all that
     /// was in the log at the start. `last` is the present end of the log: what was removed from it was not committed.
     pub fn has_caught_up(&self, applied: Option<u64>, last: Option<u64>) -> bool {
-        if self.caught_up.load(Ordering::Acquire) {
-            return true;
-        }
         let reached =
             self.goal.lock().is_some_and(|goal| applied >= Some(goal)) && applied >= self.floor.min(last);
         if reached {
             self.caught_up.store(true, Ordering::Release);
         }
-        reached
+        reached || self.had_caught_up()
+    }
+
+    /// Whether it was found to have caught up before, after which it always has.
+    pub fn had_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
     }
 }
 

@@ -261,6 +261,11 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.leadership.borrow().leader.clone()
     }
 
+    /// Whether this server knows of a leader. Costs less than to ask who it is.
+    pub fn knows_leader(&self) -> bool {
+        self.inner.leadership.borrow().leader.is_some()
+    }
+
     /// Follows who leads. Ends with [`Role::Stopped`], also when storage failed.
     pub fn watch_leadership(&self) -> watch::Receiver<Leadership> {
         self.inner.leadership.clone()
@@ -278,9 +283,10 @@ impl<S: StateMachine> RaftHandle<S> {
     /// applied all that this leader had committed. Until then a stale read could find nothing where there is
     /// something, and go back behind what this server showed before its restart.
     pub fn has_caught_up(&self) -> bool {
-        let last = self.inner.log.last().map(|last| last.index);
-        self.check_lease().is_ok()
-            || self.inner.contact.has_caught_up(self.inner.progress.applied_index(), last)
+        let Inner { contact, lease, log, progress, .. } = &*self.inner;
+        contact.had_caught_up()
+            || lease.may_read()
+            || contact.has_caught_up(progress.applied_index(), log.last().map(|last| last.index))
     }
 
     /// The index of the last applied log entry.

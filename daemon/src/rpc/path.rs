@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use consul_acl::Authorizer;
+use consul_raft::Leadership;
 use consul_rpc::client::Target;
 use futures::future::BoxFuture;
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::remote::{Operation, RemoteRead, RemoteWrite};
@@ -74,7 +76,7 @@ impl Agent {
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let mut options = self.addressed(options);
         let started = Instant::now();
-        let mut patience = Patience::new(self.hold());
+        let mut patience = self.patience();
         loop {
             let outcome =
                 match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
@@ -140,7 +142,7 @@ impl Agent {
     ) -> Result<W::Reply, RpcError> {
         let mut options = options.clone();
         self.fill_datacenter(&mut options.datacenter);
-        let mut patience = Patience::new(self.hold());
+        let mut patience = self.patience();
         loop {
             let outcome = match self.route_to(&options.datacenter, Need::Leader, options.forwarded) {
                 Ok(Route::Here(server)) => server.write(request.clone()).await,
@@ -178,7 +180,7 @@ impl Agent {
         self.admit_request()?;
         let options = self.addressed(options);
         let need = operation.need(&options);
-        let mut patience = Patience::new(self.hold());
+        let mut patience = self.patience();
         loop {
             let outcome = match self.route_to(&options.datacenter, need, options.forwarded) {
                 Ok(Route::Here(server)) => {
@@ -268,6 +270,11 @@ impl Agent {
         self.server.is_some() && self.is_own_datacenter(&target.datacenter)
     }
 
+    fn patience(&self) -> Patience {
+        let leadership = self.server.as_ref().map(|server| server.raft.watch_leadership());
+        Patience::new(self.hold(), leadership)
+    }
+
     /// How long a request may wait for a leader.
     fn hold(&self) -> Duration {
         self.config.load().raft.rpc_hold_timeout
@@ -315,6 +322,8 @@ pub enum Repeat {
 pub struct Patience {
     until: Instant,
     pause: Duration,
+    /// Who leads, where this agent learns it by itself.
+    leadership: Option<watch::Receiver<Leadership>>,
 }
 
 /// The first pauses are short, because an election is.
@@ -322,8 +331,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 impl Patience {
-    pub fn new(hold: Duration) -> Self {
-        Self { until: Instant::now() + hold, pause: FIRST_PAUSE }
+    pub fn new(hold: Duration, leadership: Option<watch::Receiver<Leadership>>) -> Self {
+        Self { until: Instant::now() + hold, pause: FIRST_PAUSE, leadership }
     }
 
     /// Waits before the next attempt, or hands back the failure once it has taken too long or can't get better.
@@ -331,11 +340,30 @@ impl Patience {
         if !may_pass(&failure, repeat) || Instant::now() >= self.until {
             return Err(failure);
         }
-        let pause = self.pause.mul_f64(rand::rng().random_range(0.5..1.0));
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(at_random(self.pause)) => {}
+            // All who wait here go to the same server now.
+            () = next_leader(&mut self.leadership) => sleep(at_random(FIRST_PAUSE)).await,
+        }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
+}
+
+fn at_random(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+/// Ready when there is a leader of whom this request did not know.
+async fn next_leader(leadership: &mut Option<watch::Receiver<Leadership>>) {
+    if let Some(leadership) = leadership {
+        while leadership.changed().await.is_ok() {
+            if leadership.borrow_and_update().leader.is_some() {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 fn may_pass(failure: &RpcError, repeat: Repeat) -> bool {
@@ -348,11 +376,13 @@ fn may_pass(failure: &RpcError, repeat: Repeat) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use consul_raft::{Peer, Role, ServerId};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_tried_until_the_time_is_up() {
-        let mut patience = Patience::new(Duration::from_secs(7));
+        let mut patience = Patience::new(Duration::from_secs(7), None);
         let started = Instant::now();
         let mut attempts = 0;
         while patience.after(RpcError::NoLeader, Repeat::IfNotSent).await.is_ok() {
@@ -363,10 +393,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_new_leader_ends_the_pause() {
+        let nobody = Leadership { term: 1, role: Role::Follower, leader: None };
+        let peer = Peer { id: ServerId::from_u128(1), address: "127.0.0.1:8300".to_owned() };
+        let (leads, leadership) = watch::channel(nobody.clone());
+        let mut patience = Patience::new(Duration::from_secs(60), Some(leadership));
+        patience.pause = Duration::from_secs(20);
+        let started = Instant::now();
+        let waiting = patience.after(RpcError::NoLeader, Repeat::IfNotSent);
+        let electing = async {
+            sleep(Duration::from_secs(1)).await;
+            leads.send_replace(Leadership { term: 2, ..nobody.clone() });
+            sleep(Duration::from_secs(1)).await;
+            leads.send_replace(Leadership { term: 2, leader: Some(peer), ..nobody });
+        };
+        let (waited, ()) = tokio::join!(waiting, electing);
+        waited.unwrap();
+        assert!((Duration::from_secs(2)..Duration::from_secs(3)).contains(&started.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_write_that_may_have_happened_is_not_repeated() {
         let unanswered =
             |sent| RpcError::Unanswered { server: "s1".into(), reason: "connection reset".into(), sent };
-        let mut patience = Patience::new(Duration::from_secs(7));
+        let mut patience = Patience::new(Duration::from_secs(7), None);
         assert!(patience.after(unanswered(true), Repeat::IfNotSent).await.is_err());
         assert!(patience.after(unanswered(false), Repeat::IfNotSent).await.is_ok());
         assert!(patience.after(unanswered(true), Repeat::Always).await.is_ok());
