@@ -29,13 +29,11 @@ use crate::services::Services;
 struct ClientMetrics {
     requests: Counter,
     exceeded: Counter,
-    failed: Counter,
 }
 
 static CLIENT: LazyLock<ClientMetrics> = LazyLock::new(|| ClientMetrics {
     requests: counter("client.rpc"),
     exceeded: counter("client.rpc.exceeded"),
-    failed: counter("client.rpc.failed"),
 });
 
 /// Who this agent is; fixed for the life of the process.
@@ -162,11 +160,6 @@ impl Agent {
         }
         CLIENT.exceeded.incr();
         Err(RpcError::TooManyRequests)
-    }
-
-    /// Counts a request that no server answered.
-    pub fn count_unserved(&self) {
-        CLIENT.failed.incr();
     }
 
     /// The gossip pools that this agent is in.

@@ -35,8 +35,26 @@ impl DnsBackend {
         datacenter: &str,
         read: DnsRead,
     ) -> Result<(ReadMeta, R::Reply), BackendError> {
-        self.0.read(request, &read_options(datacenter, read)).await.map_err(BackendError::from)
+        let options = read_options(datacenter, read);
+        let answer = async { self.0.read(request, &options).await.map_err(BackendError::from) };
+        in_time(&self.0, datacenter, answer).await
     }
+}
+
+/// Another datacenter that takes longer counts as not answering: a client gives up after five seconds, and should
+/// hear of a failure rather than nothing.
+const FOREIGN_LIMIT: Duration = Duration::from_secs(4);
+
+async fn in_time<T>(
+    agent: &Agent,
+    datacenter: &str,
+    answer: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, BackendError> {
+    if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&agent.identity.datacenter) {
+        return answer.await;
+    }
+    let in_time = tokio::time::timeout(FOREIGN_LIMIT, answer).await;
+    in_time.unwrap_or_else(|_| Err(BackendError::Other(format!("no answer from datacenter {datacenter}"))))
 }
 
 fn read_options(datacenter: &str, read: DnsRead) -> ReadOptions {
@@ -101,7 +119,8 @@ impl Backend for DnsBackend {
     }
 
     async fn prepared_query(&self, ask: QueryAsk<'_>) -> Result<Reply<QueryAnswer>, BackendError> {
-        self.0.dns_query(ask).await
+        let datacenter = ask.datacenter;
+        in_time(&self.0, datacenter, self.0.dns_query(ask)).await
     }
 
     async fn reverse(&self, ip: IpAddr, read: DnsRead) -> Result<Reply<Option<Holder>>, BackendError> {

@@ -1,6 +1,7 @@
 //! The agent: composes state, log, checks, configuration and doors into one process.
 //!
-//! [`run`] is all that the command line needs, and [`flag_rows`] what shells complete. Inside, `startup` builds an [`agent::Agent`] and what serves it;
+//! [`run`] is what the command line needs, [`flag_rows`] what shells complete, and [`offline`] looks at a server's log
+//! while no agent runs. Inside, `startup` builds an [`agent::Agent`] and what serves it;
 //! requests come in through `http` and `dns`, become typed in `rpc`, and are answered by `server`; `leader` does what
 //! must happen once; `services` keeps what runs on this host.
 
@@ -25,6 +26,7 @@ pub mod local;
 pub mod members;
 mod memory;
 mod node;
+pub mod offline;
 mod process;
 pub mod profile;
 mod reload;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use consul_api::types::coordinate::Coordinate;
+use consul_api::types::duration::GoDuration;
 use consul_api::types::operator::Member;
 
 use crate::agent::Agent;
+use crate::cluster::gossip::api_member;
 use crate::cluster::server_info::OWN_TAG;
 use crate::version;
 
@@ -12,6 +15,9 @@ use crate::version;
 pub const SERVER_SERVICE: &str = "consul";
 /// Member states as the API numbers them.
 pub const STATUS_ALIVE: i64 = 1;
+
+/// A member's own wish how long it is remembered after it failed.
+pub const RECONNECT_TAG: &str = "rc_tm";
 
 /// What this agent tells others of itself.
 #[derive(Clone, Debug)]
@@ -27,6 +33,8 @@ pub struct LocalMember {
     /// How many servers this one waits for; 0 if it does not.
     pub expect: u32,
     pub acls_enabled: bool,
+    /// How long a client wants to be remembered after it failed; the others decide if it does not say.
+    pub remembered_for: Option<std::time::Duration>,
 }
 
 impl LocalMember {
@@ -82,6 +90,8 @@ impl LocalMember {
             }
         } else {
             tags.push(("role", "node".into()));
+            let wish = self.remembered_for.map(|time| GoDuration::from(time).to_string());
+            tags.extend(wish.map(|wish| (RECONNECT_TAG, wish)));
         }
         tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -93,6 +103,21 @@ impl Agent {
         match &self.gossip {
             Some(gossip) => gossip.lan_members(),
             None => vec![self.member.lan(self.server.is_some())],
+        }
+    }
+
+    /// This agent as the others see it.
+    pub fn own_member(&self) -> Member {
+        let seen = self.gossip.as_ref().and_then(|gossip| gossip.lan.local());
+        seen.map_or_else(|| self.member.lan(self.server.is_some()), |member| api_member(&member))
+    }
+
+    /// Where this agent lies in the network of its datacenter.
+    pub async fn coordinate(&self) -> Coordinate {
+        match &self.gossip {
+            // A pool that has ended knows no place any more.
+            Some(gossip) => gossip.lan.coordinate().await.unwrap_or_default(),
+            None => Coordinate::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use consul_state::Store;
 use consul_telemetry::log::Logs;
 use consul_telemetry::metrics;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -23,7 +24,7 @@ use crate::auto_reload::{self, FileWatch};
 use crate::banner;
 use crate::cluster::gossip::Gossip;
 use crate::cluster::membership::GossipMembers;
-use crate::cluster::{Router, Servers, entry, flood, routes, whereabouts};
+use crate::cluster::{Router, Servers, entry, figures, flood, rebalance, routes, whereabouts};
 use crate::dns::DnsBackend;
 use crate::gauges;
 use crate::http::server::HttpServer;
@@ -50,7 +51,7 @@ const RESERVED_FILES: usize = 256;
 /// How long the parts may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// A server's raft data, below the data directory.
-const RAFT_DIRECTORY: &str = "raft";
+pub(crate) const RAFT_DIRECTORY: &str = "raft";
 
 /// Runs `consul agent` with these arguments until it ends.
 pub fn run(args: Vec<String>) -> ExitCode {
@@ -185,11 +186,11 @@ impl Running {
         let (gossip, heard) = Gossip::start(&config, &member).await?;
         let rpc_listener =
             if config.server { Some(listen_rpc(config.network.rpc_bind).await?) } else { None };
-        let server = if config.server { Some(open_server(&config, &node_id).await?) } else { None };
         let routes = Arc::new(Servers::new(
             Router::new(config.node.datacenter.as_str()),
             consul_rpc::client::Pool::new(Default::default(), None),
         ));
+        let server = if config.server { Some(open_server(&config, &node_id, &routes).await?) } else { None };
 
         let catalog = CatalogChecks::default();
         let persistence = Persistence::new(config.node.data_dir.clone());
@@ -236,15 +237,17 @@ impl Running {
             servers: routes.clone(),
         });
         catalog.set(&agent);
-        let mut rpc = None;
+        let (mut rpc, mut port) = (None, None);
         if let Some(listener) = rpc_listener {
             let door = Arc::new(RpcDoor(Arc::downgrade(&agent)));
             let answering =
                 Arc::new(consul_rpc::server::Server::new(door, settings::rpc_limits(&agent.config.load())));
+            port = Some(answering.counters().clone());
             rpc = Some(tokio::spawn(answering.serve(listener, stop.clone())));
         }
         heard.spawn(&agent, &tasks);
         tasks.spawn(routes::run(gossip.clone(), routes.clone(), stop.clone()));
+        tasks.spawn(figures::run(gossip.clone(), port, stop.clone()));
         if !agent.config.load().gossip.disable_coordinates {
             tasks.spawn(whereabouts::run(agent.clone(), gossip.clone(), stop.clone()));
         }
@@ -253,11 +256,14 @@ impl Running {
             let period = settings::coordinate_period(&agent.config.load());
             tasks.spawn(coordinates::run(server.clone(), period, stop.clone()));
             tasks.spawn(watchdog::run(server.clone(), stop.clone()));
+            tasks.spawn(figures::follow_roles(server.clone(), stop.clone()));
             if let Some(data_dir) = lasting_data_dir(&agent.config.load()) {
                 tasks.spawn(rejoin::run(data_dir.into(), stop.clone()));
             }
             tasks.spawn(duties::run(server, members, stop.clone()));
             tasks.spawn(flood::run(gossip.clone(), agent.identity.datacenter.clone(), stop.clone()));
+        } else {
+            tasks.spawn(rebalance::run(gossip.clone(), routes.clone(), stop.clone()));
         }
         if let Some(watch) = file_watch {
             tasks.spawn(auto_reload::run(agent.clone(), watch));
@@ -319,8 +325,13 @@ impl Running {
             if self.agent.server.is_some() {
                 self.drain().await;
             }
+        } else {
+            self.agent.stop_leading().await;
         }
         info!(target: "agent", "Requesting shutdown");
+        if ending == Ending::Stop {
+            warn!(target: "agent.serf.lan", "serf: Shutdown without a Leave");
+        }
         self.agent.services.stop_checks();
         self.agent.logs.close_monitors();
         self.agent.stop.cancel();
@@ -388,6 +399,7 @@ pub(crate) fn local_member(config: &RuntimeConfig, node_id: &str) -> LocalMember
         bootstrap: config.bootstrap.is_alone(),
         expect: config.bootstrap.expect,
         acls_enabled: config.acl.enabled,
+        remembered_for: Some(config.gossip.advertise_reconnect_timeout).filter(|time| !time.is_zero()),
     }
 }
 
@@ -402,7 +414,11 @@ async fn listen_rpc(address: std::net::SocketAddr) -> Result<TcpListener, String
 }
 
 /// Opens the replicated log and recovers the state.
-pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result<Arc<Server>, String> {
+pub(crate) async fn open_server(
+    config: &RuntimeConfig,
+    node_id: &str,
+    routes: &Arc<Servers>,
+) -> Result<Arc<Server>, String> {
     let me = Peer {
         id: node_id.parse().map_err(|error: consul_raft::ParseServerIdError| error.to_string())?,
         address: config.network.rpc_advertise.to_string(),
@@ -426,9 +442,9 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
     let store = Arc::new(Store::new());
     let leader = Arc::new(Leader::default());
     let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
-    let raft = RaftHandle::open(raft, machine, Arc::new(RaftCalls::new(&config.node.datacenter)))
-        .await
-        .map_err(|error| chain(&error))?;
+    let may_speak = watch::Sender::default();
+    let calls = Arc::new(RaftCalls::new(routes.clone(), may_speak.subscribe()));
+    let raft = RaftHandle::open(raft, machine, calls).await.map_err(|error| chain(&error))?;
     Ok(Arc::new(Server {
         store,
         raft,
@@ -441,6 +457,7 @@ pub(crate) async fn open_server(config: &RuntimeConfig, node_id: &str) -> Result
         bootstrap_entries: ArcSwap::from_pointee(bootstrap_entries),
         limits: RequestLimits::new(&config.limits, Instant::now()),
         blocking: Default::default(),
+        may_speak,
     }))
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use consul_api::types::duration::GoDuration;
-use consul_api::types::operator::Member;
+use consul_gossip::pool::Pool;
 use consul_raft::{Metrics, Role, ServerMetrics};
+use futures::future::OptionFuture;
 
 use crate::agent::Agent;
-use crate::members::STATUS_ALIVE;
 use crate::server::Server;
 use crate::version;
 
@@ -15,17 +15,22 @@ use crate::version;
 pub type Stats = BTreeMap<&'static str, BTreeMap<&'static str, String>>;
 type Section = BTreeMap<&'static str, String>;
 
-pub fn of(agent: &Agent) -> Stats {
+pub async fn of(agent: &Agent) -> Stats {
     let mut stats = Stats::from([
         ("agent", local(agent)),
         ("build", build()),
         ("consul", role(agent)),
         ("runtime", runtime()),
-        ("serf_lan", pool(&agent.lan_members())),
     ]);
     if let Some(server) = &agent.server {
         stats.insert("raft", raft(server));
-        stats.insert("serf_wan", pool(&agent.wan_members()));
+    }
+    if let Some(gossip) = &agent.gossip {
+        for (name, pool) in [("serf_lan", Some(&gossip.lan)), ("serf_wan", gossip.wan.as_ref())] {
+            // A pool that has ended has no figures any more.
+            let Some(Ok(figures)) = OptionFuture::from(pool.map(Pool::stats)).await else { continue };
+            stats.insert(name, figures.pairs().into());
+        }
     }
     stats
 }
@@ -63,20 +68,16 @@ fn role(agent: &Agent) -> Section {
         Some(server) => {
             let leader = server.raft.leader();
             section.insert("bootstrap", agent.member.bootstrap.to_string());
-            section.insert("known_datacenters", "1".to_owned());
+            section.insert("known_datacenters", agent.servers.router.datacenters().len().to_string());
             section.insert("leader", server.raft.is_leader().to_string());
             section.insert("leader_addr", leader.map(|peer| peer.address).unwrap_or_default());
         }
         None => {
-            let servers = agent.lan_members().iter().filter(|member| is_server(member)).count();
-            section.insert("known_servers", servers.to_string());
+            let servers = agent.servers.router.servers(&agent.identity.datacenter);
+            section.insert("known_servers", servers.len().to_string());
         }
     }
     section
-}
-
-fn is_server(member: &Member) -> bool {
-    member.tags.get("role").is_some_and(|role| role == "consul")
 }
 
 fn runtime() -> Section {
@@ -100,19 +101,6 @@ fn go_arch(arch: &str) -> &str {
         "x86" => "386",
         other => other,
     }
-}
-
-fn pool(members: &[Member]) -> Section {
-    /// Members that are gone, by will or not.
-    const LEFT: i64 = 3;
-    const FAILED: i64 = 4;
-    let with = |status: i64| members.iter().filter(|member| member.status == status).count().to_string();
-    Section::from([
-        ("alive", with(STATUS_ALIVE)),
-        ("failed", with(FAILED)),
-        ("left", with(LEFT)),
-        ("members", members.len().to_string()),
-    ])
 }
 
 fn raft(server: &Server) -> Section {
@@ -176,16 +164,6 @@ mod tests {
             configuration(&[server.clone(), ServerMetrics { voter: false, ..server }]),
             "[{Suffrage:Voter ID:00000000-0000-0000-0000-000000000001 Address:127.0.0.1:8300} \
              {Suffrage:Nonvoter ID:00000000-0000-0000-0000-000000000001 Address:127.0.0.1:8300}]"
-        );
-    }
-
-    #[test]
-    fn members_are_counted_by_state() {
-        let member = |status| Member { status, ..Member::default() };
-        let section = pool(&[member(1), member(4), member(1)]);
-        assert_eq!(
-            (section["alive"].as_str(), section["failed"].as_str(), section["members"].as_str()),
-            ("2", "1", "3")
         );
     }
 }

@@ -21,11 +21,13 @@ use crate::wait::{check, eventually};
 use crate::{Background, binary, sockets};
 
 /// Lines of the log that a failed test shows.
-const TAIL: usize = 60;
+const TAIL: usize = 150;
 
 /// How an agent is to be started.
 pub struct Setup {
     name: String,
+    /// Another binary than the one under test.
+    program: Option<PathBuf>,
     place: Place,
     dev: bool,
     ports: Ports,
@@ -52,7 +54,7 @@ impl Setup {
             },
         });
         let (files, args, env) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name: name.to_owned(), place, dev: true, ports, config, files, args, env }
+        Self { name: name.to_owned(), program: None, place, dev: true, ports, config, files, args, env }
     }
 
     /// Neither `-dev` nor a data directory: what the agent is comes from arguments and files.
@@ -79,6 +81,12 @@ impl Setup {
         let mut setup = Self::new(name, place, Ports::standard());
         setup.dev = false;
         setup
+    }
+
+    /// Runs another binary than the one under test.
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
     }
 
     /// Changes the configuration that is written for the agent.
@@ -137,7 +145,8 @@ fn spawn(setup: &Setup, dir: &Path) -> Child {
     let log =
         OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("the directory is ours");
     let errors = log.try_clone().expect("a file can be shared");
-    let mut command = setup.place.command(binary::consul());
+    let program = setup.program.as_deref().unwrap_or_else(|| binary::consul());
+    let mut command = setup.place.command(program);
     command.arg("agent");
     if setup.dev {
         command.arg("-dev");

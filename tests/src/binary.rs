@@ -21,10 +21,21 @@ pub fn consul() -> &'static Path {
 /// Whether the binary under test is HashiCorp's: some tests hold only for ours.
 pub fn is_reference() -> bool {
     static REFERENCE: OnceLock<bool> = OnceLock::new();
-    *REFERENCE.get_or_init(|| {
-        let version = Command::new(consul()).arg("version").output().expect("the binary runs");
-        !String::from_utf8_lossy(&version.stdout).contains("+rs")
-    })
+    *REFERENCE.get_or_init(|| is_theirs(consul()))
+}
+
+fn is_theirs(program: &Path) -> bool {
+    let version = Command::new(program).arg("version").output().expect("the binary runs");
+    !String::from_utf8_lossy(&version.stdout).contains("+rs")
+}
+
+/// HashiCorp's binary, to run beside the one under test. None, said as a skipped test, if this machine has none.
+pub fn reference() -> Option<PathBuf> {
+    let found = crate::tools::find("consul").filter(|program| is_theirs(program));
+    if found.is_none() {
+        crate::tools::skip("HashiCorp's consul is not installed");
+    }
+    found
 }
 
 fn built() -> PathBuf {

@@ -54,7 +54,7 @@ pub fn port(service: &NodeService, vantage: Vantage) -> u16 {
     u16::try_from(port).unwrap_or(0)
 }
 
-/// A tagged address of the family beats the main one, and among families version 4 is first.
+/// A tagged address of the family beats the main one; where both families will do, version 6 is first.
 fn choose<'a>(
     main: &'a str,
     family: Family,
@@ -68,7 +68,7 @@ fn choose<'a>(
     let of_family = match family {
         Family::V4 => tagged(v4),
         Family::V6 => tagged(v6),
-        Family::Any => tagged(v4).filter(|address| !address.is_empty()).or_else(|| tagged(v6)),
+        Family::Any => tagged(v6).filter(|address| !address.is_empty()).or_else(|| tagged(v4)),
     };
     [of_family, any].into_iter().flatten().find(|address| !address.is_empty()).unwrap_or(main)
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(crate) struct Contact {
@@ -23,6 +24,8 @@ pub(crate) struct Contact {
     /// The commit index that the first leader heard had told.
     goal: Mutex<Option<u64>>,
     caught_up: AtomicBool,
+    /// A leader was heard after a time without one.
+    pub regained: Notify,
 }
 
 /// A leader's request is being worked on while this lives.
@@ -46,6 +49,7 @@ impl Contact {
             working: AtomicUsize::new(0),
             goal: Mutex::default(),
             caught_up: AtomicBool::new(false),
+            regained: Notify::new(),
         }
     }
 
@@ -56,7 +60,11 @@ impl Contact {
 
     /// A leader's request was accepted just now. `committed` is the commit index it told, if it did.
     pub fn on_accepted(&self, committed: Option<u64>) {
-        *self.heard.lock() = Some(Instant::now());
+        let now = Instant::now();
+        let before = self.heard.lock().replace(now);
+        if before.is_none_or(|heard| now >= heard + self.promise * 2) {
+            self.regained.notify_one();
+        }
         if let Some(committed) = committed {
             self.goal.lock().get_or_insert(committed);
         }
@@ -80,18 +88,26 @@ impl Contact {
         Instant::now() < self.free_at()
     }
 
+    /// Whether the leader that was heard last can still be taken for the leader: the promise is in force, or was until
+    /// a moment ago.
+    pub fn is_in_touch(&self) -> bool {
+        self.last().is_some() && Instant::now() < self.free_at() + self.promise
+    }
+
     /// Whether a leader was heard since the start, and all that it knew to be committed then is applied, and all that
     /// was in the log at the start. `last` is the present end of the log: what was removed from it was not committed.
     pub fn has_caught_up(&self, applied: Option<u64>, last: Option<u64>) -> bool {
-        if self.caught_up.load(Ordering::Acquire) {
-            return true;
-        }
         let reached =
             self.goal.lock().is_some_and(|goal| applied >= Some(goal)) && applied >= self.floor.min(last);
         if reached {
             self.caught_up.store(true, Ordering::Release);
         }
-        reached
+        reached || self.had_caught_up()
+    }
+
+    /// Whether it was found to have caught up before, after which it always has.
+    pub fn had_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
     }
 }
 
@@ -122,6 +138,21 @@ mod tests {
         assert!(contact.is_bound());
         drop(working);
         assert!(!contact.is_bound());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn contact_is_lost_a_while_after_the_promise_and_its_return_is_told() {
+        let contact = Contact::new(PROMISE, Some(10));
+        assert!(!contact.is_in_touch(), "no leader was heard");
+        contact.on_accepted(None);
+        contact.regained.notified().await;
+        tokio::time::advance(PROMISE + PROMISE / 2).await;
+        assert!(contact.is_in_touch());
+        contact.on_accepted(None);
+        tokio::time::advance(PROMISE * 2).await;
+        assert!(!contact.is_in_touch());
+        contact.on_accepted(None);
+        contact.regained.notified().await;
     }
 
     #[tokio::test(start_paused = true)]

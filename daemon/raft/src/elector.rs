@@ -9,13 +9,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::trace;
 
 use crate::config::Timing;
 use crate::contact::Contact;
@@ -100,10 +99,10 @@ impl Elector {
         if is_quorum(membership, &in_favour) {
             return true;
         }
-        let Ok(request) = wire::encode(&Canvass { last_log_id: self.log.last() }) else { return false };
+        let last_log_id = self.log.last();
         let others: BTreeSet<ServerId> = membership.voter_ids().filter(|voter| *voter != me).collect();
         let peers = others.iter().filter_map(|id| Some(Peer::new(*id, membership.get_node(id)?)));
-        let mut asked: FuturesUnordered<_> = peers.map(|peer| self.ask(peer, request.clone())).collect();
+        let mut asked: FuturesUnordered<_> = peers.map(|peer| self.ask(peer, last_log_id)).collect();
         while let Some((peer, yes)) = asked.next().await {
             if yes {
                 in_favour.insert(peer);
@@ -112,11 +111,14 @@ impl Elector {
                 return true;
             }
         }
-        debug!(in_favour = in_favour.len(), "would not be elected");
+        trace!(in_favour = in_favour.len(), "would not be elected");
         false
     }
 
-    async fn ask(&self, peer: Peer, request: Bytes) -> (ServerId, bool) {
+    async fn ask(&self, peer: Peer, last_log_id: Option<LogId>) -> (ServerId, bool) {
+        let Ok(request) = wire::encode_for(peer.id, &Canvass { last_log_id }) else {
+            return (peer.id, false);
+        };
         let asked = self.transport.call(&peer, Method::Canvass, request, self.timing.heartbeat);
         let answer = asked.await.ok().and_then(|body| wire::decode::<Answer>(&body).ok());
         (peer.id, answer.is_some_and(|answer| answer.yes))

@@ -114,6 +114,8 @@ impl<S: StateMachine> RaftHandle<S> {
             snapshots: snapshots.clone(),
             policy: policy.clone(),
             leadership,
+            contact: contact.clone(),
+            announced: None,
             stop: stopped.clone(),
             quorum_check: config.timing.election_max / 2,
         };
@@ -127,7 +129,7 @@ impl<S: StateMachine> RaftHandle<S> {
             stop: stopped,
         };
         let server =
-            Server::new(raft.clone(), snapshots.clone(), log.clone(), lease.clone(), contact.clone());
+            Server::new(me, raft.clone(), snapshots.clone(), log.clone(), lease.clone(), contact.clone());
         let handle = Self {
             inner: Arc::new(Inner {
                 me,
@@ -247,6 +249,11 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.lease.is_leader()
     }
 
+    /// The term that this server leads, if it does.
+    pub fn led_term(&self) -> Option<u64> {
+        self.inner.lease.led_term()
+    }
+
     /// Whether this server is its cluster's only voter.
     pub fn is_alone(&self) -> bool {
         self.inner.lease.is_alone()
@@ -256,9 +263,20 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.me
     }
 
-    /// The leader, as far as this server knows.
+    /// The pause between a leader's heartbeats.
+    pub fn heartbeat(&self) -> Duration {
+        self.inner.timing.heartbeat
+    }
+
+    /// The leader, as far as this server knows: nobody, once it has not heard from one for some time, or leads itself
+    /// without a quorum.
     pub fn leader(&self) -> Option<Peer> {
         self.inner.leadership.borrow().leader.clone()
+    }
+
+    /// Whether this server knows of a leader. Costs less than to ask who it is.
+    pub fn knows_leader(&self) -> bool {
+        self.inner.leadership.borrow().leader.is_some()
     }
 
     /// Follows who leads. Ends with [`Role::Stopped`], also when storage failed.
@@ -274,13 +292,14 @@ impl<S: StateMachine> RaftHandle<S> {
         self.inner.contact.last().map(|contact| Instant::now().saturating_duration_since(contact))
     }
 
-    /// Whether this server's state is fit to be shown: it leads, or it heard from a leader since its start and
+    /// Whether this server's state is fit to be shown: it led since its start, or it heard from a leader since its start and
     /// applied all that this leader had committed. Until then a stale read could find nothing where there is
     /// something, and go back behind what this server showed before its restart.
     pub fn has_caught_up(&self) -> bool {
-        let last = self.inner.log.last().map(|last| last.index);
-        self.check_lease().is_ok()
-            || self.inner.contact.has_caught_up(self.inner.progress.applied_index(), last)
+        let Inner { contact, lease, log, progress, .. } = &*self.inner;
+        contact.had_caught_up()
+            || lease.was_ready()
+            || contact.has_caught_up(progress.applied_index(), log.last().map(|last| last.index))
     }
 
     /// The index of the last applied log entry.

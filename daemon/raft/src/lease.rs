@@ -27,6 +27,8 @@ pub(crate) struct Lease {
     leader: AtomicBool,
     /// Whether an entry of the present term was applied, and with it all that earlier leaders committed.
     ready: AtomicBool,
+    /// Whether that was so in some term since the start.
+    was_ready: AtomicBool,
     /// When this server was elected, in nanoseconds after `base`.
     elected: AtomicU64,
     /// The last entry in the log when the process started. Until it is applied, a restarted leader
@@ -53,6 +55,7 @@ impl Lease {
             until: AtomicU64::new(0),
             leader: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            was_ready: AtomicBool::new(false),
             elected: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             inner: Mutex::default(),
@@ -108,6 +111,7 @@ impl Lease {
         }
         let inner = self.inner.lock();
         if inner.vote.committed && inner.vote.leader_id == *leader && leader.node_id == self.me {
+            self.was_ready.store(true, Ordering::Release);
             self.ready.store(true, Ordering::Release);
         }
     }
@@ -132,6 +136,17 @@ impl Lease {
     /// Whether a read answered now misses no acknowledged write.
     pub fn may_read(&self) -> bool {
         self.ready.load(Ordering::Acquire) && self.holds()
+    }
+
+    /// Whether this server was fit to lead at some time since its start: it then had all that was committed before.
+    pub fn was_ready(&self) -> bool {
+        self.was_ready.load(Ordering::Acquire)
+    }
+
+    /// The term that this server leads.
+    pub fn led_term(&self) -> Option<u64> {
+        let vote = self.inner.lock().vote;
+        (vote.committed && vote.leader_id.node_id == self.me).then_some(vote.leader_id.term)
     }
 
     /// Whether this server is the only voter.

@@ -16,6 +16,9 @@ use crate::wire;
 /// A server that is this many entries behind counts as caught up; the rest follows in a moment.
 const CAUGHT_UP: u64 = 100;
 
+/// Pause between looks whether entries are decided.
+const SETTLE_STEP: Duration = Duration::from_millis(1);
+
 type Changes = ChangeMembers<ServerId, openraft::BasicNode>;
 
 impl<S: StateMachine> RaftHandle<S> {
@@ -71,6 +74,8 @@ impl<S: StateMachine> RaftHandle<S> {
         let limit = self.inner.timing.election_max * 5;
         // A voter with less of the log than others is not elected, so the log must stand still.
         let handing_over = HandingOver::start(self);
+        let settled = tokio::time::timeout(limit, handing_over.settled()).await;
+        settled.map_err(|_| MembershipError::Lagging(target.id))?;
         self.wait_until_caught_up(target.id, 0, limit).await?;
         // A target without the whole log would only disturb the others.
         if !self.is_leader() {
@@ -98,7 +103,7 @@ impl<S: StateMachine> RaftHandle<S> {
     /// another follower's own time is up.
     async fn hand_over(&self, target: &Peer, limit: Duration) -> Result<(), MembershipError> {
         let refused = |error: &dyn std::fmt::Display| MembershipError::Refused(error.to_string());
-        let request = wire::encode(&()).map_err(|error| refused(&error))?;
+        let request = wire::encode_for(target.id, &()).map_err(|error| refused(&error))?;
         let (me, heartbeat) = (self.inner.me, self.inner.timing.heartbeat);
         let deadline = Instant::now() + limit;
         let mut leadership = self.watch_leadership();
@@ -168,6 +173,14 @@ impl<'a, S: StateMachine> HandingOver<'a, S> {
     fn start(raft: &'a RaftHandle<S>) -> Self {
         raft.inner.proposer.hold();
         Self(raft)
+    }
+
+    /// Waits until everything that was sent to the log is decided: whoever is told afterwards that its fate is unknown
+    /// cannot try again.
+    async fn settled(&self) {
+        while self.0.inner.proposer.has_open_entries() {
+            tokio::time::sleep(SETTLE_STEP).await;
+        }
     }
 
     /// Sends no more heartbeats: followers elect nobody while they hear from this leader. They also

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::applier::Progress;
 use crate::config::SnapshotPolicy;
+use crate::contact::Contact;
 use crate::error::ProposeError;
 use crate::lease::Lease;
 use crate::log::Log;
@@ -39,6 +40,7 @@ pub enum Role {
 pub struct Leadership {
     pub term: u64,
     pub role: Role,
+    /// Nobody, while there is no contact: a follower that hears nothing, a leader without a quorum.
     pub leader: Option<Peer>,
 }
 
@@ -95,6 +97,9 @@ pub(crate) struct Monitor<O> {
     pub snapshots: Arc<SnapshotStore>,
     pub policy: Arc<Mutex<SnapshotPolicy>>,
     pub leadership: watch::Sender<Leadership>,
+    pub contact: Arc<Contact>,
+    /// The leader that the log was told of last.
+    pub announced: Option<(u64, ServerId)>,
     pub stop: watch::Receiver<bool>,
     /// How often to look whether a leader still has its quorum.
     pub quorum_check: Duration,
@@ -120,6 +125,7 @@ impl<O: Send + 'static> Monitor<O> {
                     }
                     self.sweep(&mut sweeping);
                 }
+                () = self.contact.regained.notified() => self.publish_now(),
                 () = self.proposer.doubt.notified() => self.sweep(&mut sweeping),
                 () = self.progress.snapshot_due.notified() => {
                     let pause = self.policy.lock().interval;
@@ -131,7 +137,10 @@ impl<O: Send + 'static> Monitor<O> {
                     self.start_snapshot().await;
                 }
                 () = self.progress.snapshot_built.notified() => self.compact().await,
-                _ = quorum_check.tick(), if !self.lease.is_alone() => self.check_quorum(),
+                _ = quorum_check.tick(), if !self.lease.is_alone() => {
+                    self.check_quorum();
+                    self.publish_now();
+                }
             }
         }
         self.proposer.close();
@@ -139,16 +148,47 @@ impl<O: Send + 'static> Monitor<O> {
         self.leadership.send_replace(Leadership { term, role: Role::Stopped, leader: None });
     }
 
-    fn publish(&self, metrics: &ServerMetrics) {
-        let leadership = Leadership::from_metrics(metrics);
-        self.leadership.send_if_modified(|known| {
-            let changed = *known != leadership;
-            if changed {
-                log_change(known, &leadership);
-                *known = leadership;
+    fn publish_now(&mut self) {
+        let metrics = self.raft.server_metrics().borrow().clone();
+        self.publish(&metrics);
+    }
+
+    fn publish(&mut self, metrics: &ServerMetrics) {
+        let mut leadership = Leadership::from_metrics(metrics);
+        if !self.is_in_touch() {
+            leadership.leader = None;
+        }
+        let before = self.leadership.borrow().clone();
+        if before != leadership {
+            self.log_change(&before, &leadership);
+            self.leadership.send_replace(leadership);
+        }
+    }
+
+    /// Whether the leader is known to lead: by its requests, or by the answers to ours.
+    fn is_in_touch(&self) -> bool {
+        if self.lease.is_leader() { self.lease.may_propose() } else { self.contact.is_in_touch() }
+    }
+
+    /// Says what an operator searches the log for: who leads now, and since when.
+    fn log_change(&mut self, before: &Leadership, now: &Leadership) {
+        const LOG: &str = "agent.server.raft";
+        if before.role != now.role {
+            info!(target: LOG, state = %now.role, term = now.term, "entering state");
+        }
+        match &now.leader {
+            Some(leader) if self.announced != Some((now.term, leader.id)) => {
+                self.announced = Some((now.term, leader.id));
+                info!(target: "agent.server", leader = %leader.id, address = %leader.address, "New leader elected");
             }
-            changed
-        });
+            Some(leader) if before.leader.is_none() => {
+                info!(target: LOG, leader = %leader.id, "the leader is in touch again");
+            }
+            None if before.leader.is_some() => {
+                info!(target: LOG, term = now.term, "the cluster has no leader");
+            }
+            _ => {}
+        }
     }
 
     /// Answers lost entries. openraft tells of them a moment after it gave up leadership.
@@ -202,21 +242,6 @@ impl<O: Send + 'static> Monitor<O> {
         {
             warn!(%error, "could not remove purged entries from the raft log");
         }
-    }
-}
-
-/// Says what an operator searches the log for: who leads now, and since when.
-fn log_change(before: &Leadership, now: &Leadership) {
-    const LOG: &str = "agent.server.raft";
-    if before.role != now.role {
-        info!(target: LOG, state = %now.role, term = now.term, "entering state");
-    }
-    match &now.leader {
-        Some(leader) if before.leader != now.leader => {
-            info!(target: "agent.server", leader = %leader.id, address = %leader.address, "New leader elected");
-        }
-        None if before.leader.is_some() => info!(target: LOG, term = now.term, "the cluster has no leader"),
-        _ => {}
     }
 }
 

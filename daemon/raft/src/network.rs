@@ -117,7 +117,7 @@ impl Link {
         request: &impl Serialize,
         timeout: Duration,
     ) -> Result<T, CallError> {
-        let body = wire::encode(request)?;
+        let body = wire::encode_for(self.peer.id, request)?;
         let answer = self.transport.call(&self.peer, method, body, timeout).await?;
         Ok(wire::decode(&answer)?)
     }

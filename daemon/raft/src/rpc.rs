@@ -39,6 +39,7 @@ impl From<WireError> for ServeError {
 }
 
 pub(crate) struct Server {
+    me: crate::ServerId,
     raft: OpenRaft,
     snapshots: Arc<SnapshotStore>,
     log: Log,
@@ -70,13 +71,14 @@ enum Piece {
 
 impl Server {
     pub fn new(
+        me: crate::ServerId,
         raft: OpenRaft,
         snapshots: Arc<SnapshotStore>,
         log: Log,
         lease: Arc<Lease>,
         contact: Arc<Contact>,
     ) -> Self {
-        Self { raft, snapshots, log, lease, contact, transfer: tokio::sync::Mutex::default() }
+        Self { me, raft, snapshots, log, lease, contact, transfer: tokio::sync::Mutex::default() }
     }
 
     pub async fn serve(&self, method: Method, body: &[u8]) -> Result<Bytes, ServeError> {
@@ -90,7 +92,7 @@ impl Server {
     }
 
     async fn append(&self, body: &[u8]) -> Result<Bytes, ServeError> {
-        let request: AppendEntriesRequest<TypeConfig> = wire::decode(body)?;
+        let request: AppendEntriesRequest<TypeConfig> = wire::decode_for(self.me, body)?;
         // A new leader knows all that was ever committed once an entry of its own is.
         let of_leader = |committed: &crate::types::LogId| committed.leader_id == request.vote.leader_id;
         let committed = request.leader_commit.filter(of_leader).map(|committed| committed.index);
@@ -108,13 +110,13 @@ impl Server {
     }
 
     fn canvass(&self, body: &[u8]) -> Result<Bytes, ServeError> {
-        let Canvass { last_log_id } = wire::decode(body)?;
+        let Canvass { last_log_id } = wire::decode_for(self.me, body)?;
         let yes = would_elect(&self.contact, &self.lease, &self.log, last_log_id);
         Ok(wire::encode(&Answer { yes })?)
     }
 
     async fn vote(&self, body: &[u8]) -> Result<Bytes, ServeError> {
-        let request: VoteRequest<crate::ServerId> = wire::decode(body)?;
+        let request: VoteRequest<crate::ServerId> = wire::decode_for(self.me, body)?;
         let answer = match self.contact.is_bound() {
             true => self.refuse_vote().await?,
             false => self.raft.vote(request).await.map_err(stopped)?,
@@ -129,7 +131,7 @@ impl Server {
 
     /// The leader has fallen silent and asks again until somebody leads, so a promise may run out first.
     async fn take_lead(&self, body: &[u8]) -> Result<Bytes, ServeError> {
-        wire::decode::<()>(body)?;
+        wire::decode_for::<()>(self.me, body)?;
         if !self.contact.is_bound() {
             self.raft.trigger().elect().await.map_err(stopped)?;
         }
@@ -137,7 +139,7 @@ impl Server {
     }
 
     async fn snapshot(&self, body: &[u8]) -> Result<Bytes, ServeError> {
-        let piece: SnapshotPiece = wire::decode(body)?;
+        let piece: SnapshotPiece = wire::decode_for(self.me, body)?;
         let vote = self.raft.with_raft_state(|state| *state.vote_ref()).await.map_err(stopped)?;
         if piece.vote < vote {
             return Ok(wire::encode(&SnapshotAnswer::Taken(vote))?);

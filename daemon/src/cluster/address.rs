@@ -68,13 +68,20 @@ impl JoinAddress {
         };
         let failed = |reason: String| AddressError::Lookup { name: name.clone(), reason };
         let found = tokio::net::lookup_host((name.as_str(), self.port)).await;
-        let mut addresses: Vec<SocketAddr> = found.map_err(|error| failed(error.to_string()))?.collect();
+        let mut addresses: Vec<SocketAddr> = found.map_err(|error| failed(reason(&error)))?.collect();
         addresses.dedup();
         if addresses.is_empty() {
             return Err(failed("no such host".to_owned()));
         }
         Ok(addresses)
     }
+}
+
+/// The resolver's error in the words that users know.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(": ").map_or(text.as_str(), |(_, cause)| cause);
+    if text.contains("not known") { "no such host".to_owned() } else { text.to_lowercase() }
 }
 
 impl fmt::Display for JoinAddress {

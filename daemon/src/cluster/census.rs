@@ -49,6 +49,7 @@ pub enum Kind {
 /// takes itself out.
 pub fn compare(leader: &str, datacenter: &str, members: &[Member], version: &Version) -> Vec<Change> {
     let known: BTreeSet<String> = members.iter().map(|member| member.name.to_lowercase()).collect();
+    let successions = members.iter().filter_map(|member| succession(member, version));
     let of_members = members.iter().filter_map(|member| change(leader, datacenter, member, version));
     let (_, nodes) = version.node_dump(&mut WatchSet::new());
     let strangers = nodes
@@ -56,14 +57,27 @@ pub fn compare(leader: &str, datacenter: &str, members: &[Member], version: &Ver
             entry.check(SERF_HEALTH).is_some() && !known.contains(&entry.node.node.to_lowercase())
         })
         .map(|entry| deregister(&entry.node.node, Kind::Reaped));
-    of_members.chain(strangers).collect()
+    successions.chain(of_members).chain(strangers).collect()
+}
+
+/// A name that has gone to another node, as after a restore: what the catalog holds under it is of the former one.
+fn succession(member: &Member, version: &Version) -> Option<Change> {
+    let entry = version.node(&member.name).filter(|_| member.status == STATUS_ALIVE)?;
+    is_former(entry, member).then(|| deregister(&entry.node.node, Kind::Reaped))
+}
+
+/// Whether the catalog holds another node than this member under its name.
+fn is_former(entry: &NodeEntry, member: &Member) -> bool {
+    let id = member.tags.get("id").map_or("", String::as_str);
+    let both = !id.is_empty() && !entry.node.id.is_empty();
+    both && !entry.node.id.eq_ignore_ascii_case(id) && entry.check(SERF_HEALTH).is_some()
 }
 
 fn change(leader: &str, datacenter: &str, member: &Member, version: &Version) -> Option<Change> {
     let entry = version.node(&member.name);
     let is_leader = member.name.eq_ignore_ascii_case(leader);
     match member.status {
-        STATUS_ALIVE => joined(datacenter, member, entry),
+        STATUS_ALIVE => joined(datacenter, member, entry.filter(|entry| !is_former(entry, member))),
         STATUS_FAILED if !is_leader => failed(datacenter, member, entry),
         STATUS_LEFT if !is_leader && entry.is_some() => Some(deregister(&member.name, Kind::Left)),
         _ => None,
@@ -269,6 +283,19 @@ mod tests {
         let entry = version.node("a").unwrap();
         assert_eq!(entry.node.meta.as_ref().unwrap()["rack"], "7");
         assert!(entry.check(SERF_HEALTH).is_some() && entry.service(SERVER_SERVICE).is_some());
+    }
+
+    #[test]
+    fn a_name_goes_to_the_node_that_the_members_know_by_it() {
+        let store = Store::new();
+        apply(&store, compare("a", "dc1", &[member("a", 1, true)], &store.version()));
+        let mut successor = member("a", 1, true);
+        successor.tags.insert("id".into(), "00000000-0000-0000-0000-00000000000f".into());
+        let members = [successor];
+        let changes = apply(&store, compare("a", "dc1", &members, &store.version()));
+        assert_eq!(changes, [("a".to_owned(), Kind::Reaped), ("a".to_owned(), Kind::Joined)]);
+        assert!(store.version().node("a").unwrap().node.id.ends_with('f'));
+        assert!(compare("a", "dc1", &members, &store.version()).is_empty());
     }
 
     #[test]

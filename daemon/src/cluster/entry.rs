@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use consul_config::{JoinPool, RuntimeConfig};
 use consul_gossip::pool::Pool;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::forming::{Forming, Waits};
 use super::gossip::{Gossip, Joining};
 use super::join::{self, Joined};
+use super::vetting::is_final_for_servers;
 use crate::agent::Agent;
-use crate::server::Server;
+use crate::rpc::ReadOptions;
+use crate::rpc::operation::raft::RaftServers;
+use crate::server::{Server, identity};
 
 /// A leave that takes longer is given up.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+/// How long a leader that stops tries to have another lead.
+const HANDOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server that leaves waits until the leader has taken it out of the quorum.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(5);
 const REMOVAL_POLL: Duration = Duration::from_millis(50);
@@ -35,6 +40,9 @@ pub fn waits(config: &RuntimeConfig) -> Option<Waits> {
 /// Joins what must be joined before the agent counts as started, and leaves the rest to the background.
 pub async fn enter(agent: &Arc<Agent>, tasks: &TaskTracker) -> Result<(), String> {
     let Some(gossip) = agent.gossip.clone() else { return Ok(()) };
+    if let Some(server) = &agent.server {
+        tasks.spawn(identity::establish(server.clone(), gossip.lan.clone(), agent.stop.clone()));
+    }
     let config = agent.config.load_full();
     let pools = [
         ("LAN", Some(gossip.lan.clone()), &config.join.lan, config.network.serf_advertise_lan.port()),
@@ -116,10 +124,10 @@ async fn keep_joining(agent: Arc<Agent>, label: &'static str, pool: Pool, settin
             tokio::spawn(forming.run(agent.stop.clone()));
         }
     }
-    let outcome = join::keep_joining(joining, label, settings, port, agent.stop.clone()).await;
-    if let Err(exhausted) = outcome {
-        let text = format!("agent: max join {} retry exhausted, exiting", exhausted.label);
-        error!(target: "agent", error = %text, "Retry join failed");
+    let is_final = if is_lan && agent.server.is_some() { is_final_for_servers } else { |_: &str| false };
+    let outcome = join::keep_joining(joining, label, settings, port, is_final, agent.stop.clone()).await;
+    if let Err(given_up) = outcome {
+        error!(target: "agent", error = %given_up, "Retry join failed");
         agent.stop.cancel();
     }
 }
@@ -167,7 +175,7 @@ impl Agent {
     }
 
     /// Leaves quorum and pools in order, so that nobody takes it for a failure.
-    pub async fn leave_cluster(&self) {
+    pub async fn leave_cluster(self: &Arc<Self>) {
         // What is written from now on would bring this node back into the catalog.
         self.sync.end().await;
         if timeout(LEAVE_LIMIT, self.leave_in_order()).await.is_err() {
@@ -175,7 +183,7 @@ impl Agent {
         }
     }
 
-    async fn leave_in_order(&self) {
+    async fn leave_in_order(self: &Arc<Self>) {
         let Some(gossip) = &self.gossip else { return };
         if let Some(server) = &self.server {
             info!(target: "agent.server", "server starting leave");
@@ -192,7 +200,38 @@ impl Agent {
             warn!(target: "agent", %error, "failed to leave LAN Serf cluster");
         }
         if let Some(server) = &self.server {
-            wait_for_removal(server).await;
+            self.wait_for_removal(server).await;
+        }
+    }
+
+    /// The leader takes a server out of the quorum when it hears that it left. Until then it may need this server's
+    /// vote for that, and it does not tell those whom it has taken out: so it is asked.
+    async fn wait_for_removal(self: &Arc<Self>, server: &Server) {
+        if server.raft.is_alone() {
+            return;
+        }
+        let me = server.raft.me().to_string();
+        let options = ReadOptions { token: self.own_token(), ..ReadOptions::default() };
+        let removed = async {
+            loop {
+                let asked = self.operate(&RaftServers, &options).await;
+                if asked.is_ok_and(|(_, quorum)| quorum.servers.iter().all(|member| member.id != me)) {
+                    return;
+                }
+                sleep(REMOVAL_POLL).await;
+            }
+        };
+        if timeout(REMOVAL_LIMIT, removed).await.is_err() {
+            warn!(target: "agent.server", "failed to leave the quorum in time; remove this server with 'consul operator raft remove-peer' if it does not come back");
+        }
+    }
+
+    /// A server that stops without leaving stays in the quorum, but need not lead until somebody notices.
+    pub async fn stop_leading(&self) {
+        if let Some(server) = &self.server
+            && timeout(HANDOVER_LIMIT, hand_over(server)).await.is_err()
+        {
+            warn!(target: "agent.server", limit = ?HANDOVER_LIMIT, "could not hand over the leadership in time");
         }
     }
 
@@ -214,21 +253,5 @@ async fn hand_over(server: &Server) {
     match server.raft.transfer(None).await {
         Ok(()) => info!(target: "agent.server", "handed over the leadership"),
         Err(error) => warn!(target: "agent.server", %error, "could not hand over the leadership"),
-    }
-}
-
-/// The leader takes a server out of the quorum when it hears that it left.
-async fn wait_for_removal(server: &Server) {
-    if server.raft.is_alone() {
-        return;
-    }
-    let me = server.raft.me();
-    let deadline = Instant::now() + REMOVAL_LIMIT;
-    while server.raft.metrics().servers.iter().any(|member| member.peer.id == me) {
-        if Instant::now() >= deadline {
-            warn!(target: "agent.server", "failed to leave the quorum in time; remove this server with 'consul operator raft remove-peer' if it does not come back");
-            return;
-        }
-        sleep(REMOVAL_POLL).await;
     }
 }

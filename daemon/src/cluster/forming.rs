@@ -99,7 +99,7 @@ impl Forming {
         let mut peers = Vec::new();
         for info in servers {
             match info.id.parse() {
-                Ok(id) => peers.push((info.name.as_str(), Peer { id, address: info.address.to_string() })),
+                Ok(id) => peers.push(Peer { id, address: info.address.to_string() }),
                 Err(error) => {
                     error!(target: "agent.server", server = %info.name, %error, "a server has no valid node id");
                     return PERIOD;
@@ -107,8 +107,8 @@ impl Forming {
             }
         }
         let mut answers = bootstrap::Answers::new();
-        for (info, (name, peer)) in servers.iter().zip(&peers).filter(|(_, (_, peer))| peer.id != me) {
-            answers.push((info.address, self.routes.peers_of(name, peer).await));
+        for (info, _) in servers.iter().zip(&peers).filter(|(_, peer)| peer.id != me) {
+            answers.push((info.address, self.routes.peers_of(info).await));
         }
         match bootstrap::judge(&answers) {
             Verdict::Join { at } => {
@@ -121,7 +121,6 @@ impl Forming {
             }
             Verdict::Form => {}
         }
-        let peers: Vec<Peer> = peers.into_iter().map(|(_, peer)| peer).collect();
         let addresses: Vec<&str> = peers.iter().map(|peer| peer.address.as_str()).collect();
         info!(target: "agent.server", peers = %addresses.join(","), "Found expected number of peers, attempting bootstrap");
         if let Err(error) = self.server.raft.bootstrap(&peers).await {

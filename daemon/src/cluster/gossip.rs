@@ -1,11 +1,13 @@
 //! The gossip pools that this agent takes part in, and what it makes of what happens there.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use consul_api::types::coordinate::Coordinate;
 use consul_api::types::operator::Member as ApiMember;
 use consul_config::RuntimeConfig;
 use consul_gossip::keyring::Key;
@@ -17,6 +19,7 @@ use futures::future::BoxFuture;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
+use super::distance::Place;
 use super::event;
 use super::join::Joins;
 use super::pools::{Cluster, KeyringChange, Pool as Which};
@@ -116,6 +119,21 @@ impl Gossip {
         self.wan.iter().flat_map(|wan| wan.members().iter().map(api_member).collect::<Vec<_>>()).collect()
     }
 
+    /// This server's own place in the WAN, and those of all servers there that have not left.
+    pub async fn places(&self) -> (Coordinate, Vec<Place>) {
+        let Some(wan) = &self.wan else { return Default::default() };
+        // A pool that has ended knows no places.
+        let known: HashMap<String, Coordinate> =
+            wan.coordinates().await.unwrap_or_default().into_iter().collect();
+        let place = |member: &Member| {
+            let server = ServerInfo::of(&api_member(member)).filter(|server| !server.left)?;
+            let coordinate = known.get(&*member.name).cloned();
+            Some(Place { datacenter: server.datacenter, node: server.name, coordinate })
+        };
+        let places = wan.members().iter().filter_map(place).collect();
+        (known.get(&**wan.name()).cloned().unwrap_or_default(), places)
+    }
+
     fn pool(&self, which: Which) -> Option<&Pool> {
         match which {
             Which::Lan => Some(&self.lan),
@@ -137,6 +155,10 @@ impl Joins for Joining {
                 Err(stopped) => addresses.iter().map(|_| Err(stopped.to_string())).collect(),
             }
         })
+    }
+
+    fn own(&self) -> SocketAddr {
+        self.0.addr()
     }
 }
 

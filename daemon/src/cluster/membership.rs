@@ -1,35 +1,38 @@
 //! The members that gossip knows, as the leader keeps the catalog and the quorum in line with them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use tokio::sync::Mutex;
-use tracing::{error, info, warn};
+use consul_gossip::serf::{Member, MemberStatus};
+use consul_raft::autopilot::{Stats, Status};
+use tokio::sync::watch;
+use tracing::{info, warn};
 
 use super::census::{self, Kind};
 use super::gossip::{Gossip, api_member};
-use super::quorum::{self, QuorumChange};
 use super::{ServerInfo, Servers};
-use crate::leader::members::Members;
+use crate::leader::members::{KnownServer, Members};
 use crate::rpc::RpcError;
 use crate::server::Server;
-use consul_gossip::serf::Member;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
-
-/// How long a new server may take to catch up with the log before it gets a vote.
-const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
 
 pub struct GossipMembers {
     gossip: Arc<Gossip>,
     servers: Arc<Servers>,
     node_name: String,
-    changed: Mutex<watch::Receiver<Arc<[Member]>>>,
+}
+
+fn status_of(status: MemberStatus) -> Status {
+    match status {
+        MemberStatus::Alive => Status::Alive,
+        MemberStatus::Leaving => Status::Leaving,
+        MemberStatus::Left => Status::Left,
+        MemberStatus::Failed => Status::Failed,
+    }
 }
 
 impl GossipMembers {
     pub fn new(gossip: Arc<Gossip>, servers: Arc<Servers>, node_name: &str) -> Self {
-        let changed = Mutex::new(gossip.lan.watch_members());
-        Self { gossip, servers, node_name: node_name.to_owned(), changed }
+        Self { gossip, servers, node_name: node_name.to_owned() }
     }
 
     async fn update_catalog(&self, server: &Server) -> Result<(), RpcError> {
@@ -42,7 +45,9 @@ impl GossipMembers {
                 Kind::Failed => {
                     info!(target: "agent.server", member, "member failed, marking health critical")
                 }
-                Kind::Left => info!(target: "agent.server", member, reason = "left", "deregistering member"),
+                Kind::Left => {
+                    info!(target: "agent.server", member, reason = "left", "deregistering member")
+                }
                 Kind::Reaped => {
                     info!(target: "agent.server", member, reason = "reaped", "deregistering member")
                 }
@@ -58,73 +63,32 @@ impl GossipMembers {
         }
         Ok(())
     }
-
-    async fn update_quorum(&self, server: &Server) {
-        let known: Vec<ServerInfo> = super::gossip::servers(&self.gossip.lan)
-            .into_iter()
-            .filter(|info| info.datacenter == server.datacenter)
-            .collect();
-        let inside = server.raft.metrics().servers;
-        for change in quorum::changes(server.raft.me(), &known, &inside) {
-            self.change_quorum(server, change).await;
-        }
-    }
-
-    async fn change_quorum(&self, server: &Server, change: QuorumChange) {
-        let (what, result) = match change {
-            QuorumChange::Refuse { name, why } => {
-                error!(target: "agent.server", server = %name, reason = %why, "a server cannot be taken into the quorum");
-                return;
-            }
-            QuorumChange::Add { name, peer } => {
-                match self.servers.peers_of(&name, &peer).await {
-                    Ok(peers) if peers.is_empty() => {}
-                    // It was in this quorum before and has not noticed that it was taken out.
-                    Ok(peers) if peers.iter().any(|address| *address == server.address()) => {}
-                    Ok(peers) => {
-                        error!(
-                            target: "agent.server", server = %name, address = %peer.address, ?peers,
-                            "a server has a cluster of its own and is not taken in: stop it, remove 'raft' from its data \
-                             directory (its own data is lost) and start it again without 'bootstrap'"
-                        );
-                        return;
-                    }
-                    Err(reason) => {
-                        warn!(target: "agent.server", server = %name, %reason, "a server does not answer yet, will try again");
-                        return;
-                    }
-                }
-                info!(target: "agent.server", server = %name, address = %peer.address, "adding server to the quorum");
-                (name, server.raft.add_voter(&peer, CATCH_UP_LIMIT).await)
-            }
-            QuorumChange::Move { name, peer } => {
-                info!(target: "agent.server", server = %name, address = %peer.address, "server has another address");
-                (name, server.raft.add_nonvoter(&peer).await)
-            }
-            QuorumChange::Remove { id, why } => {
-                info!(target: "agent.server", server = %id, reason = why, "removing server from the quorum");
-                (id.to_string(), server.raft.remove(id).await)
-            }
-        };
-        if let Err(error) = result {
-            warn!(target: "agent.server", server = %what, %error, "could not change the quorum, will try again");
-        }
-    }
 }
 
 #[async_trait]
 impl Members for GossipMembers {
     async fn reconcile(&self, server: &Server) -> Result<(), RpcError> {
-        self.update_catalog(server).await?;
-        self.update_quorum(server).await;
-        Ok(())
+        self.update_catalog(server).await
     }
 
-    async fn changed(&self) {
-        // The pool has ended when this fails, and with it the agent.
-        if self.changed.lock().await.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    fn watch(&self) -> watch::Receiver<Arc<[Member]>> {
+        self.gossip.lan.watch_members()
+    }
+
+    fn servers(&self, datacenter: &str) -> Vec<KnownServer> {
+        let known = |member: &Member| {
+            let info = ServerInfo::of(&api_member(member)).filter(|info| info.datacenter == datacenter)?;
+            Some(KnownServer { info, status: status_of(member.status) })
+        };
+        self.gossip.lan.members().iter().filter_map(known).collect()
+    }
+
+    async fn stats_of(&self, server: &ServerInfo) -> Option<Stats> {
+        self.servers.stats_of(server).await.ok()
+    }
+
+    async fn peers_of(&self, server: &ServerInfo) -> Result<Vec<String>, String> {
+        self.servers.peers_of(server).await
     }
 
     async fn announce_leader(&self) {

@@ -52,7 +52,8 @@ impl Router {
     pub fn set_remote(&self, servers: impl IntoIterator<Item = ServerInfo>) {
         let mut by_datacenter: BTreeMap<String, Vec<ServerInfo>> = BTreeMap::new();
         for server in servers {
-            if server.datacenter != self.datacenter {
+            // A datacenter whose servers all said goodbye is gone, not out of reach.
+            if server.datacenter != self.datacenter && !server.left {
                 by_datacenter.entry(server.datacenter.clone()).or_default().push(server);
             }
         }
@@ -96,9 +97,11 @@ impl Router {
         self.rotations.lock().get(datacenter).map_or_else(Vec::new, |rotation| rotation.servers.clone())
     }
 
-    /// The live server of our own datacenter with this address.
-    pub fn find_local(&self, address: SocketAddr) -> Option<Arc<ServerInfo>> {
-        self.servers(&self.datacenter).into_iter().find(|server| server.address == address)
+    /// The live server of our own datacenter with this node id.
+    pub fn find_by_id(&self, id: &str) -> Option<Arc<ServerInfo>> {
+        let rotations = self.rotations.lock();
+        let rotation = rotations.get(&self.datacenter)?;
+        rotation.servers.iter().find(|server| server.id == id).cloned()
     }
 
     /// Our own datacenter.
@@ -188,7 +191,7 @@ mod tests {
         router.set_remote([server("dc1", 1, true), server("dc2", 2, false)]);
         assert_eq!(router.next("dc2"), Err(NoRoute::Unreachable));
         assert_eq!(router.datacenters(), ["dc1", "dc2"]);
-        router.set_remote([]);
+        router.set_remote([ServerInfo { left: true, ..server("dc2", 2, false) }]);
         assert_eq!(router.next("dc2"), Err(NoRoute::UnknownDatacenter));
         assert_eq!(router.datacenters(), ["dc1"]);
     }

@@ -13,10 +13,10 @@ pub async fn run(gossip: Arc<Gossip>, routes: Arc<Servers>, stop: CancellationTo
     let mut wan = gossip.wan.as_ref().map(|wan| wan.watch_members());
     loop {
         lan.mark_unchanged();
-        routes.router.set_local(servers(&gossip.lan));
+        routes.set_local(servers(&gossip.lan));
         if let (Some(pool), Some(watch)) = (&gossip.wan, &mut wan) {
             watch.mark_unchanged();
-            routes.router.set_remote(servers(pool));
+            routes.set_remote(servers(pool));
         }
         let wan_changed = async {
             match &mut wan {

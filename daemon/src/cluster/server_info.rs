@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use consul_api::types::operator::Member;
 
-use super::census::STATUS_LEFT;
+use super::census::{STATUS_LEAVING, STATUS_LEFT};
 use crate::members::STATUS_ALIVE;
 
 /// Tag that our own servers carry beside those of the protocol. Servers that replicate differently lack it.
@@ -32,7 +32,7 @@ pub struct ServerInfo {
     /// The three numbers at the front of its build tag.
     pub build: String,
     pub alive: bool,
-    /// It said goodbye.
+    /// It said goodbye; it may still finish what it was asked before.
     pub left: bool,
 }
 
@@ -66,7 +66,7 @@ impl ServerInfo {
             kin: tag(OWN_TAG).is_some(),
             build: build_number(tag("build")?)?,
             alive: member.status == STATUS_ALIVE,
-            left: member.status == STATUS_LEFT,
+            left: matches!(member.status, STATUS_LEAVING | STATUS_LEFT),
         })
     }
 }

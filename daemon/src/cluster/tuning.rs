@@ -12,15 +12,13 @@ use consul_gossip::{Keyring, swim};
 
 use super::keyring_file::{KeyringFile, KeyringFileError};
 use super::vetting::{LanRules, Newcomer, refuse_wan};
-use crate::members::LocalMember;
+use crate::members::{LocalMember, RECONNECT_TAG};
 
 /// Below the data directory.
 const LAN_KEYS: &str = "serf/local.keyring";
 const WAN_KEYS: &str = "serf/remote.keyring";
 const LAN_SNAPSHOT: &str = "serf/local.snapshot";
 const WAN_SNAPSHOT: &str = "serf/remote.snapshot";
-/// A member's own wish how long it is remembered after it failed.
-const RECONNECT_TAG: &str = "rc_tm";
 
 /// Everything that starting one pool takes.
 pub struct PoolSetup {
@@ -174,7 +172,7 @@ impl Admission for LanAdmission {
 
     fn admit_all(&self, members: &[Member]) -> Result<(), String> {
         let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
-        for member in members.iter().filter(|member| member.status != MemberStatus::Left) {
+        for member in members.iter().filter(|member| is_present(member)) {
             let id = member.tag("id").unwrap_or_default();
             let twin = ids.get(id).filter(|_| !id.is_empty()).map(|other| (*other, id));
             self.check(member, twin)?;
@@ -182,6 +180,15 @@ impl Admission for LanAdmission {
         }
         Ok(())
     }
+
+    fn admit_beside(&self, member: &Member, others: &mut dyn Iterator<Item = &Member>) -> Result<(), String> {
+        self.check(member, others.map(|other| (&*other.name, other.tag("id").unwrap_or_default())))
+    }
+}
+
+/// A node that failed may come back under another name.
+fn is_present(member: &Member) -> bool {
+    !matches!(member.status, MemberStatus::Left | MemberStatus::Failed)
 }
 
 impl LanAdmission {

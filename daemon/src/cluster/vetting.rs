@@ -39,7 +39,11 @@ impl LanRules {
         let name = newcomer.name;
         let datacenter = newcomer.tag("dc");
         if datacenter != self.datacenter {
-            return Some(format!("Member '{name}' part of wrong datacenter '{datacenter}'"));
+            return Some(format!(
+                "Member '{name}' part of wrong datacenter '{datacenter}': this agent is in '{}'; correct 'datacenter', \
+                 or join servers of other datacenters with '-join-wan'",
+                self.datacenter
+            ));
         }
         let segment = newcomer.tag("segment");
         if !segment.is_empty() {
@@ -47,8 +51,8 @@ impl LanRules {
         }
         if self.server && newcomer.is_server() && !newcomer.tags.contains_key(super::server_info::OWN_TAG) {
             return Some(format!(
-                "Member '{name}' is a server that replicates in another way: servers of both kinds cannot share the \
-                 datacenter '{datacenter}'; move the data over with a snapshot, or federate two datacenters"
+                "Member '{name}' is a server {FOREIGN}: servers of both kinds cannot share the datacenter \
+                 '{datacenter}'; move the data over with a snapshot, or federate two datacenters"
             ));
         }
         let id = newcomer.tag("id");
@@ -56,11 +60,23 @@ impl LanRules {
             return None;
         }
         if id == self.own_id && name != self.own_name {
-            return Some(format!("Member '{name}' has conflicting node ID '{id}' with this agent's ID"));
+            return Some(format!(
+                "Member '{name}' has conflicting node ID '{id}' {WITH_OURS}: one data directory was copied from the \
+                 other; empty that of the copy, or remove its 'node-id' if it is a client"
+            ));
         }
         let twin = members.into_iter().find(|(other, other_id)| *other_id == id && *other != name);
         twin.map(|(other, _)| format!("Member '{name}' has conflicting node ID '{id}' with member '{other}'"))
     }
+}
+
+const FOREIGN: &str = "that replicates in another way";
+const WITH_OURS: &str = "with this agent's ID";
+
+/// Whether a server that was refused so, on its own attempt to join, must not go on: its log or its vote would harm
+/// the cluster that is there.
+pub fn is_final_for_servers(refusal: &str) -> bool {
+    refusal.contains(WITH_OURS) || refusal.contains(FOREIGN)
 }
 
 /// The rule of the pool of all datacenters.
@@ -89,7 +105,7 @@ mod tests {
     #[test]
     fn strangers_are_refused_with_the_reason() {
         let cases: &[(&[(&str, &str)], &str)] = &[
-            (&[("dc", "dc2")], "Member 'n' part of wrong datacenter 'dc2'"),
+            (&[("dc", "dc2")], "Member 'n' part of wrong datacenter 'dc2': this agent is in 'dc1'"),
             (&[("dc", "dc1"), ("segment", "s")], "Member 'n' part of wrong segment 's' (expected '')"),
             (
                 &[("dc", "dc1"), ("id", "id-me")],
@@ -98,10 +114,13 @@ mod tests {
             (&[("dc", "dc1"), ("id", "id-b")], "Member 'n' has conflicting node ID 'id-b' with member 'b'"),
         ];
         for (pairs, expected) in cases {
-            assert_eq!(refusal("n", pairs).as_deref(), Some(*expected));
+            let refusal = refusal("n", pairs).unwrap();
+            assert!(refusal.starts_with(expected), "{refusal}");
+            assert_eq!(is_final_for_servers(&refusal), refusal.contains("this agent's ID"), "{refusal}");
         }
         let server = refusal("n", &[("dc", "dc1"), ("role", "consul")]).unwrap();
         assert!(server.contains("cannot share the datacenter"), "{server}");
+        assert!(is_final_for_servers(&server));
     }
 
     #[test]

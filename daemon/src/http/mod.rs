@@ -22,5 +22,6 @@ mod request_body;
 pub mod route;
 pub mod server;
 pub mod settings;
+mod translate;
 mod ui;
 pub mod view;

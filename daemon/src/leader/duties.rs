@@ -8,6 +8,7 @@ use consul_state::{Command, WatchSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::autopilot;
 use super::members::Members;
 use crate::rpc::RpcError;
 use crate::server::Server;
@@ -15,8 +16,9 @@ use crate::server::metrics::SERVER;
 
 /// Pause after a duty failed, before the next round.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often the members are compared with the catalog, beside every change.
-const RECONCILE: Duration = Duration::from_secs(60);
+/// How often the members are compared with the catalog, beside every change: an agent that left may have written its
+/// registration, and with that its node, while it shut down.
+const RECONCILE: Duration = Duration::from_secs(10);
 
 /// Runs until `stop`.
 pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: CancellationToken) {
@@ -38,19 +40,35 @@ pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: Cancellat
 /// One term of leadership; returns when it is over.
 async fn lead(server: &Server, members: &dyn Members) {
     let started = Instant::now();
+    let term = server.raft.led_term();
     if server.raft.barrier().await.is_err() {
         return;
     }
     SERVER.barrier.observe_since(started);
     info!(target: "agent.server", "cluster leadership acquired");
     members.announce_leader().await;
-    server.leader.rebuild(&server.store.version(), Instant::now());
-    server.leader.lock_delays.clear();
+    server.leader.rebuild(&server.store, Instant::now());
+    if server.raft.is_alone() {
+        // All that was applied so far was read from the log: those delays began before this server did.
+        server.leader.lock_delays.clear();
+    }
+    tokio::select! {
+        () = perform(server, members, term) => {}
+        () = autopilot::keep(server, members) => {}
+    }
+    server.leader.health.clear();
+    info!(target: "agent.server", "cluster leadership lost");
+}
+
+/// Does what is due until this server leads no more.
+async fn perform(server: &Server, members: &dyn Members, term: Option<u64>) {
+    let mut changed = members.watch();
     let mut reconcile_at = Instant::now();
     let mut leadership = server.raft.watch_leadership();
-    while server.raft.is_leader() {
+    // Not just any term: of sessions that another leader opened in between, no clock runs here.
+    while term.is_some() && server.raft.led_term() == term {
         if server.leader.is_void() {
-            server.leader.rebuild(&server.store.version(), Instant::now());
+            server.leader.rebuild(&server.store, Instant::now());
             reconcile_at = Instant::now();
         }
         let now = Instant::now();
@@ -66,17 +84,17 @@ async fn lead(server: &Server, members: &dyn Members) {
         if let Err(error) = perform_due(server, now).await {
             warn!(target: "agent.leader", %error, "could not carry out what is due, will retry");
             tokio::time::sleep(RETRY).await;
-            server.leader.rebuild(&server.store.version(), Instant::now());
+            server.leader.rebuild(&server.store, Instant::now());
         }
         let next = server.leader.next_due().map_or(reconcile_at, |due| due.min(reconcile_at));
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
             () = server.leader.changed() => {}
-            () = members.changed() => reconcile_at = Instant::now(),
+            // The pool has ended when this fails, and with it the agent.
+            Ok(()) = changed.changed() => reconcile_at = Instant::now(),
             _ = leadership.changed() => {}
         }
     }
-    info!(target: "agent.server", "cluster leadership lost");
 }
 
 /// Brings into the state what a leader must find there.

@@ -1,7 +1,8 @@
 //! Keys that cannot be locked for a while, because a session that held them was invalidated.
 //!
-//! The delay gives the old holder time to notice. It is the leader's memory, not replicated: a new leader starts
-//! with none, which clients must expect of a lock that is advisory anyway.
+//! The delay gives the old holder time to notice. It is no part of the state, but every server that applies the end of
+//! a session begins it, so that it outlives the leader. Only a server that was not there at that moment does not know
+//! of it, or begins it late: when it reads the end of the session from its log.
 
 use std::time::{Duration, Instant};
 

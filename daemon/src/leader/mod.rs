@@ -1,6 +1,7 @@
 //! What must happen once in a cluster, and therefore happens on the leader: session expiry, lock delays, tombstone
-//! collection, the leader's view of its own members.
+//! collection, the leader's view of its own members, the care for its quorum.
 
+pub mod autopilot;
 pub mod bootstrap;
 pub mod deadlines;
 pub mod duties;
@@ -11,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use consul_api::types::duration::GoDuration;
 use consul_api::types::session::Session;
-use consul_state::{Outcome, Version, WatchSet};
+use consul_state::{Outcome, Store, WatchSet};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use autopilot::Health;
 use deadlines::Deadlines;
 use lock_delay::LockDelays;
 
@@ -27,6 +29,7 @@ const TOMBSTONE_GRANULARITY: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub struct Leader {
     pub lock_delays: LockDelays,
+    pub health: Health,
     timers: Mutex<Timers>,
     /// A timer changed: whoever sleeps until the next one must look again.
     changed: Notify,
@@ -82,10 +85,12 @@ impl Leader {
         self.changed.notify_one();
     }
 
-    /// Forgets everything and starts the clocks of what `version` holds.
-    pub fn rebuild(&self, version: &Version, now: Instant) {
+    /// Forgets everything and starts the clocks of what the state holds.
+    pub fn rebuild(&self, store: &Store, now: Instant) {
         let mut timers = self.timers.lock();
         *timers = Timers::default();
+        // Not before the lock: a session that is opened meanwhile is either in this version or armed after it.
+        let version = store.version();
         let mut unwatched = WatchSet::new();
         let (_, sessions) = version.sessions(&mut unwatched);
         for session in sessions {

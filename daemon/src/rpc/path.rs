@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use consul_acl::Authorizer;
+use consul_raft::Leadership;
 use consul_rpc::client::Target;
 use futures::future::BoxFuture;
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::remote::{Operation, RemoteRead, RemoteWrite};
@@ -36,7 +38,7 @@ impl From<Consistency> for Need {
 }
 
 /// Where a request goes next.
-enum Route<'a> {
+pub(super) enum Route<'a> {
     Here(&'a Arc<Server>),
     There(Target),
 }
@@ -53,6 +55,7 @@ impl Agent {
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
         let authorizer = self.authorize(&options.token)?;
         self.admit_request()?;
+        let started = Instant::now();
         if let Some(server) = self.server_here(&options.datacenter, options.consistency.into()) {
             match server.read(request, options, &authorizer).await {
                 Err(RpcError::NoLeader) => {}
@@ -62,7 +65,8 @@ impl Agent {
         }
         // Rare and large: boxed, so that thousands of waiting reads do not hold room for it. Without its type, so that
         // the compiler need not look into it for each kind of request.
-        let patiently: BoxFuture<'_, _> = Box::pin(self.read_patiently(request, options, &authorizer));
+        let patiently: BoxFuture<'_, _> =
+            Box::pin(self.read_patiently(request, options, &authorizer, started));
         patiently.await
     }
 
@@ -71,11 +75,14 @@ impl Agent {
         request: &R,
         options: &ReadOptions,
         authorizer: &Authorizer,
+        started: Instant,
     ) -> Result<(ReadMeta, R::Reply), RpcError> {
+        let wait = options.max_wait;
         let mut options = self.addressed(options);
-        let started = Instant::now();
-        let mut patience = Patience::new(self.hold());
+        shorten(&mut options, wait, started);
+        let mut patience = self.patience(options.forwarded);
         loop {
+            let attempt = Instant::now();
             let outcome =
                 match self.route_to(&options.datacenter, options.consistency.into(), options.forwarded) {
                     Ok(Route::Here(server)) => server.read(request, &options, authorizer).await,
@@ -84,7 +91,7 @@ impl Agent {
                         let limit = asked.max_wait + asked.max_wait / 16 + WAIT_MARGIN + self.hold();
                         let limit = if asked.min_index > 0 { limit } else { self.answer_limit() };
                         let body =
-                            self.call(&target, request.method(), request.arguments(&asked), limit).await;
+                            self.ask(&target, request.method(), request.arguments(&asked), limit).await;
                         body.and_then(|body| request.reply(&body)).map(|(meta, reply)| {
                             (ReadMeta { consistency: options.consistency, ..meta }, reply)
                         })
@@ -95,9 +102,12 @@ impl Agent {
                 Ok((meta, _)) if is_too_old(&meta, &options) => options.consistency = Consistency::Default,
                 Ok(done) => return Ok(done),
                 Err(failure) => {
+                    if options.min_index > 0 && attempt.elapsed() > self.hold() {
+                        // It waited because it was asked to, not for a leader.
+                        patience = self.patience(options.forwarded);
+                    }
                     patience.after(failure, Repeat::Always).await?;
-                    // A wait that was cut off goes on for what is left of it.
-                    options.max_wait = options.max_wait.saturating_sub(started.elapsed());
+                    shorten(&mut options, wait, started);
                 }
             }
         }
@@ -140,7 +150,7 @@ impl Agent {
     ) -> Result<W::Reply, RpcError> {
         let mut options = options.clone();
         self.fill_datacenter(&mut options.datacenter);
-        let mut patience = Patience::new(self.hold());
+        let mut patience = self.patience(options.forwarded);
         loop {
             let outcome = match self.route_to(&options.datacenter, Need::Leader, options.forwarded) {
                 Ok(Route::Here(server)) => server.write(request.clone()).await,
@@ -178,7 +188,7 @@ impl Agent {
         self.admit_request()?;
         let options = self.addressed(options);
         let need = operation.need(&options);
-        let mut patience = Patience::new(self.hold());
+        let mut patience = self.patience(options.forwarded);
         loop {
             let outcome = match self.route_to(&options.datacenter, need, options.forwarded) {
                 Ok(Route::Here(server)) => {
@@ -187,9 +197,12 @@ impl Agent {
                 }
                 Ok(Route::There(target)) => {
                     let asked = self.forwarding(&target, &options);
-                    let body = self
-                        .call(&target, operation.method(), operation.arguments(&asked), self.answer_limit())
-                        .await;
+                    let (method, arguments) = (operation.method(), operation.arguments(&asked));
+                    let limit = self.answer_limit();
+                    let body = match operation.repeat() {
+                        Repeat::Always => self.ask(&target, method, arguments, limit).await,
+                        Repeat::IfNotSent => self.call(&target, method, arguments, limit).await,
+                    };
                     body.and_then(|body| operation.reply(&body))
                 }
                 Err(failure) => Err(failure),
@@ -202,17 +215,12 @@ impl Agent {
     }
 
     /// Where a request to `datacenter` goes now.
-    fn route_to(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
-        let route = self.find_route(datacenter, need, forwarded);
-        if let Err(failure) = &route
-            && *failure != RpcError::NoLeader
-        {
-            self.count_unserved();
-        }
-        route
-    }
-
-    fn find_route(&self, datacenter: &str, need: Need, forwarded: bool) -> Result<Route<'_>, RpcError> {
+    pub(super) fn route_to(
+        &self,
+        datacenter: &str,
+        need: Need,
+        forwarded: bool,
+    ) -> Result<Route<'_>, RpcError> {
         if !self.is_own_datacenter(datacenter) && self.server.is_some() {
             let target = self.servers.router.next(datacenter).map_err(|reason| match reason {
                 NoRoute::UnknownDatacenter => RpcError::NoPathToDatacenter,
@@ -243,26 +251,20 @@ impl Agent {
         can_take(server, need).then_some(server)
     }
 
-    /// This server, for what is not a call: a snapshot of its state.
-    pub fn route(&self, datacenter: &str) -> Result<&Arc<Server>, RpcError> {
-        self.admit_request()?;
-        match self.route_to(datacenter, Need::Leader, true)? {
-            Route::Here(server) => Ok(server),
-            Route::There(_) => Err(RpcError::NoPathToDatacenter),
-        }
-    }
-
     fn is_own_datacenter(&self, datacenter: &str) -> bool {
         datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.identity.datacenter)
     }
 
+    /// Names are lower case everywhere; users write them as they like, as they do in DNS.
     fn fill_datacenter(&self, datacenter: &mut String) {
         if datacenter.is_empty() {
             self.identity.datacenter.clone_into(datacenter);
         }
+        datacenter.make_ascii_lowercase();
     }
 
-    fn addressed(&self, options: &ReadOptions) -> ReadOptions {
+    /// The options with the datacenter that they mean.
+    pub(super) fn addressed(&self, options: &ReadOptions) -> ReadOptions {
         let mut options = options.clone();
         self.fill_datacenter(&mut options.datacenter);
         options
@@ -278,14 +280,46 @@ impl Agent {
         self.server.is_some() && self.is_own_datacenter(&target.datacenter)
     }
 
+    /// Whoever forwarded a request waits for the leader, and learns sooner than this server who that is now.
+    pub(super) fn patience(&self, forwarded: bool) -> Patience {
+        let leadership = self.server.as_ref().map(|server| server.raft.watch_leadership());
+        let hold = if forwarded { Duration::ZERO } else { self.hold() };
+        Patience::new(hold, leadership)
+    }
+
     /// How long a request may wait for a leader.
-    fn hold(&self) -> Duration {
+    pub(super) fn hold(&self) -> Duration {
         self.config.load().raft.rpc_hold_timeout
     }
 
     /// How long an answer may take that is not waited for on purpose.
-    fn answer_limit(&self) -> Duration {
+    pub(super) fn answer_limit(&self) -> Duration {
         self.config.load().limits.rpc_client_timeout
+    }
+
+    /// [`Agent::call`] for what may be asked again. Ends early if the server that was asked leads no more: one that is
+    /// paused or cut off does not say so itself.
+    fn ask<'a>(
+        &'a self,
+        target: &'a Target,
+        method: &'static str,
+        arguments: Vec<u8>,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Bytes, RpcError>> {
+        let call = self.call(target, method, arguments, limit);
+        let Some(server) = self.server.as_ref().filter(|_| self.forwards_within(target)) else {
+            return call;
+        };
+        Box::pin(async move {
+            let address = target.address.to_string();
+            let mut leadership = server.raft.watch_leadership();
+            let deposed =
+                leadership.wait_for(|now| now.leader.as_ref().is_none_or(|leader| leader.address != address));
+            tokio::select! {
+                answer = call => answer,
+                _ = deposed => Err(RpcError::NoLeader),
+            }
+        })
     }
 
     fn call<'a>(
@@ -307,6 +341,15 @@ fn can_take(server: &Server, need: Need) -> bool {
     }
 }
 
+/// A wait that was cut off goes on for what is left of it.
+fn shorten(options: &mut ReadOptions, wait: Duration, started: Instant) {
+    options.max_wait = wait.saturating_sub(started.elapsed());
+    if options.max_wait.is_zero() {
+        // To wait for no time means to wait for the usual time.
+        options.min_index = 0;
+    }
+}
+
 /// Does the caller want to hear a fresher server?
 fn is_too_old(meta: &ReadMeta, options: &ReadOptions) -> bool {
     matches!(options.consistency, Consistency::Stale { max: Some(max) } if meta.last_contact > max)
@@ -325,6 +368,8 @@ pub enum Repeat {
 pub struct Patience {
     until: Instant,
     pause: Duration,
+    /// Who leads, where this agent learns it by itself.
+    leadership: Option<watch::Receiver<Leadership>>,
 }
 
 /// The first pauses are short, because an election is.
@@ -332,8 +377,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 impl Patience {
-    pub fn new(hold: Duration) -> Self {
-        Self { until: Instant::now() + hold, pause: FIRST_PAUSE }
+    pub fn new(hold: Duration, leadership: Option<watch::Receiver<Leadership>>) -> Self {
+        Self { until: Instant::now() + hold, pause: FIRST_PAUSE, leadership }
     }
 
     /// Waits before the next attempt, or hands back the failure once it has taken too long or can't get better.
@@ -341,11 +386,30 @@ impl Patience {
         if !may_pass(&failure, repeat) || Instant::now() >= self.until {
             return Err(failure);
         }
-        let pause = self.pause.mul_f64(rand::rng().random_range(0.5..1.0));
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(at_random(self.pause)) => {}
+            // All who wait here go to the same server now.
+            () = next_leader(&mut self.leadership) => sleep(at_random(FIRST_PAUSE)).await,
+        }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
+}
+
+fn at_random(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+/// Ready when there is a leader of whom this request did not know.
+async fn next_leader(leadership: &mut Option<watch::Receiver<Leadership>>) {
+    if let Some(leadership) = leadership {
+        while leadership.changed().await.is_ok() {
+            if leadership.borrow_and_update().leader.is_some() {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 fn may_pass(failure: &RpcError, repeat: Repeat) -> bool {
@@ -358,11 +422,13 @@ fn may_pass(failure: &RpcError, repeat: Repeat) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use consul_raft::{Peer, Role, ServerId};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_tried_until_the_time_is_up() {
-        let mut patience = Patience::new(Duration::from_secs(7));
+        let mut patience = Patience::new(Duration::from_secs(7), None);
         let started = Instant::now();
         let mut attempts = 0;
         while patience.after(RpcError::NoLeader, Repeat::IfNotSent).await.is_ok() {
@@ -373,10 +439,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_new_leader_ends_the_pause() {
+        let nobody = Leadership { term: 1, role: Role::Follower, leader: None };
+        let peer = Peer { id: ServerId::from_u128(1), address: "127.0.0.1:8300".to_owned() };
+        let (leads, leadership) = watch::channel(nobody.clone());
+        let mut patience = Patience::new(Duration::from_secs(60), Some(leadership));
+        patience.pause = Duration::from_secs(20);
+        let started = Instant::now();
+        let waiting = patience.after(RpcError::NoLeader, Repeat::IfNotSent);
+        let electing = async {
+            sleep(Duration::from_secs(1)).await;
+            leads.send_replace(Leadership { term: 2, ..nobody.clone() });
+            sleep(Duration::from_secs(1)).await;
+            leads.send_replace(Leadership { term: 2, leader: Some(peer), ..nobody });
+        };
+        let (waited, ()) = tokio::join!(waiting, electing);
+        waited.unwrap();
+        assert!((Duration::from_secs(2)..Duration::from_secs(3)).contains(&started.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_write_that_may_have_happened_is_not_repeated() {
         let unanswered =
             |sent| RpcError::Unanswered { server: "s1".into(), reason: "connection reset".into(), sent };
-        let mut patience = Patience::new(Duration::from_secs(7));
+        let mut patience = Patience::new(Duration::from_secs(7), None);
         assert!(patience.after(unanswered(true), Repeat::IfNotSent).await.is_err());
         assert!(patience.after(unanswered(false), Repeat::IfNotSent).await.is_ok());
         assert!(patience.after(unanswered(true), Repeat::Always).await.is_ok());

@@ -1,6 +1,7 @@
 //! A server: the replicated state, the log that feeds it, and the duties of a leader.
 
 pub mod coordinates;
+pub mod identity;
 pub mod machine;
 pub mod metrics;
 pub mod raft_door;
@@ -24,6 +25,7 @@ use crate::leader::Leader;
 use crate::limits::RequestLimits;
 use coordinates::Coordinates;
 use machine::Machine;
+use tokio::sync::watch;
 
 pub struct Server {
     pub store: Arc<Store>,
@@ -41,6 +43,8 @@ pub struct Server {
     pub limits: RequestLimits,
     /// Reads that wait for a change.
     pub blocking: AtomicUsize,
+    /// Whether the log's requests go out to other servers: see [`identity`].
+    pub may_speak: watch::Sender<bool>,
 }
 
 impl Server {

@@ -38,7 +38,7 @@ impl Server {
                 }
             }
         };
-        meta.known_leader = self.raft.leader().is_some();
+        meta.known_leader = self.raft.knows_leader();
         meta.last_contact = self.raft.last_contact().unwrap_or_default();
         meta.consistency = options.consistency;
         Ok((meta, reply))
@@ -58,7 +58,7 @@ impl Server {
 
     fn check_fresh(&self, consistency: Consistency) -> Result<(), RpcError> {
         let may_answer = match consistency {
-            Consistency::Stale { .. } => self.raft.leader().is_some(),
+            Consistency::Stale { .. } => self.raft.has_caught_up(),
             Consistency::Default | Consistency::Consistent => self.raft.check_lease().is_ok(),
         };
         if may_answer { Ok(()) } else { Err(RpcError::NoLeader) }

@@ -46,7 +46,7 @@ fn count(role: Role) {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::time::{Duration, Instant};
 
     use consul_raft::{Config, NoPeers, Peer, RaftHandle, ServerId, Storage};
@@ -58,7 +58,8 @@ mod tests {
     use crate::server::Server;
     use crate::server::machine::Machine;
 
-    async fn server() -> Arc<Server> {
+    /// A server that leads itself and reaches nobody.
+    pub async fn server() -> Arc<Server> {
         let (store, leader) = (Arc::new(Store::new()), Arc::new(Leader::default()));
         let me = Peer { id: ServerId::from_u128(1), address: "127.0.0.1:1".into() };
         let machine = Arc::new(Machine::new(store.clone(), leader.clone()));
@@ -75,6 +76,7 @@ mod tests {
             bootstrap_entries: Default::default(),
             limits: RequestLimits::new(&Default::default(), Instant::now()),
             blocking: Default::default(),
+            may_speak: Default::default(),
         })
     }
 

@@ -72,12 +72,17 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep_until(wake.into()) => {
                 if agent.services.book.settle(|state| state.release_outputs(Instant::now())) {
-                    push(&agent).await;
+                    full_at = full_at.min(push_or_retry(&agent).await);
                 }
             }
-            () = agent.services.book.dirty() => push(&agent).await,
+            () = agent.services.book.dirty() => full_at = full_at.min(push_or_retry(&agent).await),
         }
     }
+}
+
+/// Writes what has changed; returns when to compare at the latest: soon if something could not be written.
+async fn push_or_retry(agent: &Arc<Agent>) -> Instant {
+    Instant::now() + if push(agent).await { INTERVAL * scale(node_count(agent)) * 2 } else { jittered(RETRY) }
 }
 
 /// One comparison; returns the pause until the next.
@@ -113,15 +118,15 @@ fn jittered(pause: Duration) -> Duration {
     pause + pause.mul_f64(rand::rng().random::<f64>() / 4.0)
 }
 
-/// Writes what has changed, now. What cannot be written stays dirty for the next full round.
-pub async fn push(agent: &Arc<Agent>) {
+/// Writes what has changed, now. Answers whether that went well; what cannot be written stays dirty for the next full
+/// round.
+pub async fn push(agent: &Arc<Agent>) -> bool {
     if agent.sync.paused.load(Ordering::Relaxed) {
-        return;
+        return true;
     }
     let _one_at_a_time = agent.sync.round.lock().await;
-    if let Err(failure) = write_dirty(agent).await {
-        log_failure(&failure);
-    }
+    let written = write_dirty(agent).await;
+    written.inspect_err(log_failure).is_ok()
 }
 
 fn log_failure(failure: &RpcError) {
@@ -258,11 +263,11 @@ async fn write_check(agent: &Arc<Agent>, check: HealthCheck, token: Token) -> Re
 /// A refusal concerns this entry alone and must not keep the others from being written; it stays dirty.
 fn skip_if_refused(failure: RpcError, kind: &str, id: &str) -> Result<(), RpcError> {
     match failure {
-        RpcError::NoLeader | RpcError::NoServers | RpcError::NoPathToDatacenter => Err(failure),
-        refused => {
+        refused @ (RpcError::Refused(_) | RpcError::PermissionDenied | RpcError::AclNotFound) => {
             warn!(target: "agent", kind, id, error = %refused, "the catalog refused a registration");
             Ok(())
         }
+        unwritten => Err(unwritten),
     }
 }
 

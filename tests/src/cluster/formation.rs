@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,12 +38,14 @@ struct Member {
 }
 
 type Edit = Box<dyn Fn(&mut Value)>;
+type Choice = Box<dyn Fn(&str) -> bool>;
 
 /// Which agents a cluster has.
 #[derive(Default)]
 pub struct Plan {
     members: Vec<Member>,
     edits: Vec<Edit>,
+    programs: Vec<(PathBuf, Choice)>,
     clocks: bool,
 }
 
@@ -73,6 +77,12 @@ impl Plan {
         self
     }
 
+    /// Has the agents whose names are chosen run another binary than the one under test.
+    pub fn program(mut self, path: &Path, chosen: impl Fn(&str) -> bool + 'static) -> Self {
+        self.programs.push((path.to_owned(), Box::new(chosen)));
+        self
+    }
+
     /// Gives every agent a wall clock that can be moved, where that is possible.
     pub fn clocks(mut self) -> Self {
         self.clocks = true;
@@ -95,6 +105,9 @@ impl Plan {
         let mut agents = Vec::new();
         for (member, setup) in self.members.iter().zip(setups) {
             let mut setup = setup.config(|config| self.configure(member, &addresses, config));
+            for (path, _) in self.programs.iter().filter(|(_, chosen)| chosen(&member.name)) {
+                setup = setup.program(path);
+            }
             let clock = if self.clocks { Clock::new() } else { None };
             if let Some(clock) = &clock {
                 setup = clock.govern(setup);
@@ -181,6 +194,10 @@ impl Cluster {
         &self.agents[number]
     }
 
+    pub fn agent_mut(&mut self, number: usize) -> &mut Agent {
+        &mut self.agents[number]
+    }
+
     /// Numbers of the servers of a datacenter.
     pub fn servers_of(&self, datacenter: &str) -> Vec<usize> {
         let servers = self.members.iter().enumerate();
@@ -211,6 +228,13 @@ impl Cluster {
     pub async fn terminate(&mut self, number: usize) {
         self.agents[number].terminate().await;
         self.running[number] = false;
+    }
+
+    /// Waits until an agent ends that was told to leave.
+    pub async fn ended(&mut self, number: usize) -> ExitStatus {
+        let status = self.agents[number].ends().await;
+        self.running[number] = false;
+        status
     }
 
     /// Starts an agent that ended again, with the data it has.

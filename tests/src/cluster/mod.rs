@@ -11,9 +11,9 @@
 //! | environment | |
 //! |---|---|
 //! | `CONSUL_BIN=/usr/bin/consul` | the binary, here HashiCorp's |
-//! | `CONSUL_TEST_CLUSTERS=1` | also with a binary that is not known to form clusters (see [`can_form`]) |
 //! | `LINEARIZABILITY_SECONDS=600` | how long each search with a nemesis goes on (default 30) |
 //! | `LINEARIZABILITY_SEED=7` | repeats a schedule of faults and a mix of operations |
+//! | `LINEARIZABILITY_FAULTS=Kill,Pause` | only these faults (see [`nemesis::Fault`]) |
 //!
 //! A long search: `LINEARIZABILITY_SECONDS=600 cargo test -p consul-tests --test it -- --nocapture linearizable`.
 
@@ -27,14 +27,3 @@ mod network;
 
 pub use formation::{Cluster, Plan, Role};
 pub use network::{Filter, Host, Network};
-
-use crate::{binary, tools};
-
-/// Whether the binary under test can form clusters. Says that the test is skipped if it cannot.
-pub fn can_form() -> bool {
-    let can = binary::is_reference() || std::env::var_os("CONSUL_TEST_CLUSTERS").is_some();
-    if !can {
-        tools::skip("needs several agents in a cluster (CONSUL_TEST_CLUSTERS=1 tries it)");
-    }
-    can
-}

@@ -58,8 +58,8 @@ pub(super) async fn keep(
     }
 }
 
-/// Addresses of those that were alive, ours left out.
-pub(super) fn acquaintances(file: &SnapshotFile, own_name: &str) -> Vec<SocketAddr> {
-    let alive = &file.remembered().alive;
-    alive.iter().filter(|(name, _)| **name != *own_name).map(|(_, addr)| *addr).collect()
+/// Names and addresses of those that were alive, without ours.
+pub(super) fn acquaintances(file: &SnapshotFile, own_name: &str) -> Vec<(String, SocketAddr)> {
+    let alive = file.remembered().alive.iter();
+    alive.filter(|(name, _)| **name != *own_name).map(|(name, addr)| (name.clone(), *addr)).collect()
 }

@@ -406,19 +406,36 @@ async fn join(
     Ok(results)
 }
 
-/// Tries those who were alive before, one after the other, until one answers.
-async fn rejoin(handle: Handle<Attached>, acquaintances: Vec<SocketAddr>, mut life: watch::Receiver<Life>) {
-    for addr in acquaintances {
-        info!(%addr, "trying to rejoin by a member known from before");
-        let alone = [addr];
+/// Members that are enough to come back by. One alone may have lost the others as well.
+const ENOUGH: usize = 3;
+
+/// Tries those who were alive before, one after the other, until enough have answered.
+async fn rejoin(
+    handle: Handle<Attached>,
+    acquaintances: Vec<(String, SocketAddr)>,
+    mut life: watch::Receiver<Life>,
+) {
+    let mut reached = 0;
+    for (name, addr) in &acquaintances {
+        info!("serf: Attempting re-join to previously known node: {name}: {addr}");
+        let alone = [*addr];
         let results = tokio::select! {
             results = join(&handle, &alone, false) => results,
             _ = life.wait_for(|life| *life != Life::Running) => return,
         };
         match results {
-            Ok(results) if results.iter().any(|(_, result)| result.is_ok()) => return,
+            Ok(results) if results.iter().any(|(_, result)| result.is_ok()) => {
+                info!("serf: Re-joined to previously known node: {name}: {addr}");
+                reached += 1;
+            }
             Ok(_) => debug!(%addr, "nobody there"),
             Err(Stopped) => return,
         }
+        if reached >= ENOUGH {
+            return;
+        }
+    }
+    if reached == 0 && !acquaintances.is_empty() {
+        warn!("serf: Failed to re-join any previously known node");
     }
 }

@@ -114,6 +114,19 @@ pub trait Admission: Send + Sync {
     fn admit_all(&self, members: &[Member]) -> Result<(), String> {
         members.iter().try_for_each(|member| self.admit(member))
     }
+
+    /// Asked like [`Admission::admit`], of a member that is new or has changed. `others` are the members that are
+    /// alive, without the one of that name.
+    ///
+    /// # Errors
+    /// Why the member cannot be beside one of them.
+    fn admit_beside(
+        &self,
+        member: &Member,
+        _others: &mut dyn Iterator<Item = &Member>,
+    ) -> Result<(), String> {
+        self.admit(member)
+    }
 }
 
 impl<F: Fn(&Member) -> Result<(), String> + Send + Sync> Admission for F {

@@ -1,6 +1,7 @@
 //! Two members claim one name: the pool votes on whose it is.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tracing::{error, info, warn};
 
@@ -12,6 +13,9 @@ use super::query::{QueryId, QueryOptions, QueryReply};
 use crate::node::Node;
 use crate::swim::Swim;
 use crate::time::Time;
+
+/// How long nobody is asked again whose name it is.
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// A running vote.
 #[derive(Debug)]
@@ -32,16 +36,19 @@ impl Serf {
             warn!(node = %existing.name, %a, %b, "two members claim one name");
             return;
         }
-        let resolving = self.config.resolve_name_conflicts;
-        error!(
-            node = %self.name, other = %other.addr, resolving,
-            "another node has the same name; names must be unique"
-        );
-        self.conflict_suspected = resolving;
+        self.conflict_suspected = Some(other.addr);
     }
 
     pub(super) fn open_vote(&mut self, now: Time, swim: &Swim) {
-        if !std::mem::take(&mut self.conflict_suspected) || self.conflict.is_some() {
+        let Some(other) = self.conflict_suspected.take() else { return };
+        // Whoever claims the name may do so often; asking once in a while is enough.
+        if self.conflict.is_some() || self.conflict_settled_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.conflict_settled_until = Some(now + SETTLED);
+        let resolving = self.config.resolve_name_conflicts;
+        error!(node = %self.name, %other, resolving, "another node has the same name; names must be unique");
+        if !resolving {
             return;
         }
         let name = self.own_name();

@@ -67,14 +67,15 @@ impl Delegate for Serf {
     }
 
     fn accept(&mut self, node: &Node) -> Result<(), Refusal> {
-        let Some(admission) = &self.hooks.admission else { return Ok(()) };
-        admission.admit(&Member::new(node, MemberStatus::Alive)).map_err(Refusal)
+        self.admit(&Member::new(node, MemberStatus::Alive)).map_err(Refusal)
     }
 
     fn accept_merge(&mut self, nodes: &[Seen]) -> Result<(), Refusal> {
         let Some(admission) = &self.hooks.admission else { return Ok(()) };
         let members: Vec<Member> = nodes.iter().map(Member::of_peer).collect();
-        admission.admit_all(&members).map_err(Refusal)
+        admission.admit_all(&members).map_err(Refusal)?;
+        let mut alive = members.iter().filter(|member| member.status == MemberStatus::Alive);
+        alive.try_for_each(|member| self.admit(member)).map_err(Refusal)
     }
 
     fn conflict(&mut self, existing: &Node, other: &Node) {
@@ -94,5 +95,13 @@ impl Delegate for Serf {
 
     fn poll(&mut self, now: Time, swim: &mut Swim) -> Option<Time> {
         self.do_what_is_due(now, swim)
+    }
+}
+
+impl Serf {
+    fn admit(&self, member: &Member) -> Result<(), String> {
+        let Some(admission) = &self.hooks.admission else { return Ok(()) };
+        let is_other = |other: &&Member| other.status == MemberStatus::Alive && other.name != member.name;
+        admission.admit_beside(member, &mut self.roster.members().filter(is_other))
     }
 }

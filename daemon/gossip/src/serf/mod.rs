@@ -114,7 +114,9 @@ pub struct Serf {
     queries_seen: Seen<u32>,
     running: RunningQueries,
     conflict: Option<ConflictVote>,
-    conflict_suspected: bool,
+    /// Who else claims our name, until `poll` asks the pool.
+    conflict_suspected: Option<SocketAddr>,
+    conflict_settled_until: Option<Time>,
     /// Requests to change keys or tell them; the keyring is only at hand in `poll`.
     key_requests: Vec<(IncomingQuery, KeyOperation)>,
 
@@ -177,7 +179,8 @@ impl Serf {
             queries_seen: Seen::new(config.query_buffer),
             running: RunningQueries::default(),
             conflict: None,
-            conflict_suspected: false,
+            conflict_suspected: None,
+            conflict_settled_until: None,
             key_requests: Vec::new(),
             intents: BroadcastQueue::new(config.queue_depth_max),
             queries: BroadcastQueue::new(config.queue_depth_max),

@@ -52,7 +52,7 @@ pub(super) async fn dial(
             }
         }
         Err(error) => {
-            let reason = format!("dial tcp {to}: {error}");
+            let reason = format!("dial tcp {to}: connect: {}", os_text(&error));
             let _ = events.send((id, Happened::Failed(reason))).await;
         }
     }
@@ -98,4 +98,10 @@ pub(super) async fn carry(
             }
         }
     }
+}
+
+/// The system's own words, as users know them: in lower case and without its number.
+fn os_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -78,10 +78,13 @@ impl fmt::Display for DropReason {
 pub struct Counters {
     pub packets_in: u64,
     pub packets_out: u64,
+    /// Bytes of packets.
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub streams_in: u64,
     pub streams_out: u64,
+    pub stream_bytes_in: u64,
+    pub stream_bytes_out: u64,
     pub probes: u64,
     /// Probes without any answer.
     pub probes_failed: u64,

@@ -168,7 +168,7 @@ impl Swim {
 
     fn message(&mut self, now: Time, delegate: &mut dyn Delegate, from: SocketAddr, message: &Message<'_>) {
         match message {
-            Message::Ping(ping) => self.on_ping(delegate, from, ping),
+            Message::Ping(ping) => self.on_ping(now, delegate, from, ping),
             Message::IndirectPing(request) => self.on_indirect_ping(now, from, request),
             Message::Ack(ack) => self.on_ack(now, delegate, from, ack),
             Message::Nack(nack) => self.on_nack(from, *nack),

@@ -218,7 +218,13 @@ impl Swim {
         }
     }
 
-    pub(super) fn on_ping(&mut self, delegate: &mut dyn Delegate, from: SocketAddr, ping: &Ping<'_>) {
+    pub(super) fn on_ping(
+        &mut self,
+        now: Time,
+        delegate: &mut dyn Delegate,
+        from: SocketAddr,
+        ping: &Ping<'_>,
+    ) {
         if !ping.node.is_empty() && *ping.node != *self.config.name {
             return self.drop_from(from, DropReason::NotForUs);
         }
@@ -226,6 +232,7 @@ impl Swim {
         let ack = Ack { seq_no: ping.seq_no, payload: crate::wire::Raw(&payload) };
         let to = answer_to(ping.source_addr, ping.source_port, from);
         self.send_later(to, Message::Ack(ack).encode());
+        self.heard_from(now, &ping.source_node, to);
     }
 
     /// Pings somebody for a member that got no answer.

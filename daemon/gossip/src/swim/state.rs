@@ -155,19 +155,33 @@ impl Swim {
 
     /// Old news of a member that is accused since: if it lives, it should hear of the accusation and contradict.
     fn stale_alive(&mut self, now: Time, claim: &Claim<'_>) {
-        let verdict = match self.table.get(claim.name) {
-            Some(record) => Verdict { incarnation: record.incarnation, state: record.state },
-            None => match self.evidence.get(claim.name) {
-                Some(verdict) => verdict,
-                None => return,
-            },
-        };
-        if verdict.state == NodeState::Alive {
+        let Some(verdict) = self.verdict(claim.name).filter(|verdict| verdict.state != NodeState::Alive)
+        else {
             return;
-        }
+        };
         if self.evidence.may_repeat(now, self.config.probe_interval, claim.name) {
             let accusation = self.accusation(claim.name, verdict);
             self.send_bare(claim.addr, claim.versions.max, accusation);
+        }
+    }
+
+    /// A member that counts as dead pings from `to`: a link was down, and only one side has noticed, or it was noticed
+    /// on both and that side is over it. Told of the accusation it contradicts at once, instead of in the next exchange
+    /// of states.
+    pub(super) fn heard_from(&mut self, now: Time, name: &str, to: SocketAddr) {
+        let Some(verdict) = self.verdict(name).filter(|verdict| verdict.state == NodeState::Dead) else {
+            return;
+        };
+        if self.evidence.may_repeat(now, self.config.probe_interval, name) {
+            let accusation = self.accusation(name, verdict);
+            self.send_later(to, accusation);
+        }
+    }
+
+    fn verdict(&self, name: &str) -> Option<Verdict> {
+        match self.table.get(name) {
+            Some(record) => Some(Verdict { incarnation: record.incarnation, state: record.state }),
+            None => self.evidence.get(name),
         }
     }
 

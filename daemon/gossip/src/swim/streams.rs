@@ -93,7 +93,7 @@ impl Swim {
         bytes: &[u8],
     ) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        self.counters.bytes_in += bytes.len() as u64;
+        self.counters.stream_bytes_in += bytes.len() as u64;
         match stream.reader.push(bytes, self.keyring.as_ref(), self.config.verify_incoming) {
             Ok(None) => {}
             Ok(Some(message)) => self.stream_message(now, delegate, id, &message),
@@ -262,7 +262,7 @@ impl Swim {
         let nonce = self.nonce();
         let key = self.keyring.as_ref().filter(|_| self.config.verify_outgoing).map(|ring| ring.primary());
         let bytes = stream::finish(message, self.config.compression, key.map(|key| (key, nonce)));
-        self.counters.bytes_out += bytes.len() as u64;
+        self.counters.stream_bytes_out += bytes.len() as u64;
         self.outputs.push_back(Output::Write { stream: id, bytes: bytes.into() });
     }
 }

@@ -276,13 +276,17 @@ async fn coordinates_are_learned_from_probes() {
     let [(a, _), (b, _), _c] = three().await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let (own, other) = loop {
-        if let (own, Some(other)) = (a.coordinate().await.unwrap(), a.coordinate_of("b").await.unwrap()) {
+        let (own, other) = (a.coordinate().await.unwrap(), a.coordinate_of("b").await.unwrap());
+        // A round trip on a busy machine can be anything; the estimate gets better with more of them.
+        if let Some(other) = other
+            && own.error < 1.5
+        {
             break (own, other);
         }
-        assert!(tokio::time::Instant::now() < deadline, "no coordinate of b");
+        assert!(tokio::time::Instant::now() < deadline, "nothing is learned: {own:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    assert!(own.is_valid() && own.error < 1.5);
+    assert!(own.is_valid());
     assert!(own.distance_to(&other) < 10.0);
     assert!(b.coordinates().await.unwrap().iter().any(|(name, _)| name == "b"));
 }

@@ -124,6 +124,37 @@ fn who_announces_itself_with_old_news_hears_that_it_is_accused() {
 }
 
 #[test]
+fn who_pings_although_it_counts_as_dead_hears_of_it() {
+    let mut own = member();
+    alive(&mut own, at(1), "x", 2, PEER);
+    let (source, source_port) = (AddrBytes::new(addr(PEER).ip()), addr(PEER).port());
+    let accusations = |own: &mut Member<Recorder>, now, seq_no, from: &str| {
+        let (node, source_node) = ("own".into(), from.into());
+        let ping = Ping { seq_no, node, source_addr: source.raw(), source_port, source_node };
+        say(own, now, &Message::Ping(ping));
+        let sent = sent(own);
+        assert!(sent.iter().any(|(to, text)| *to == addr(PEER) && text.contains("Ack")), "{sent:?}");
+        let tells = |text: &str| text.contains("Dead") && text.contains("incarnation: 2");
+        sent.iter().filter(|(to, text)| *to == addr(PEER) && tells(text)).count()
+    };
+    // What is on its way to everybody travels with each answer, and is not meant here.
+    let nothing_travels = |own: &mut Member<Recorder>, now| {
+        let quiet = (0..100).any(|_| accusations(own, now, 0, "stranger") == 0);
+        assert!(quiet, "an accusation is broadcast for ever");
+    };
+    assert_eq!(accusations(&mut own, at(2), 1, "x"), 0);
+    dead(&mut own, at(3), "x", 2, "y");
+    nothing_travels(&mut own, at(3));
+    assert_eq!(accusations(&mut own, at(4), 2, "x"), 1);
+    assert_eq!(accusations(&mut own, at(5), 3, "x"), 0, "not each time");
+    // Who left may still ping while it goes.
+    alive(&mut own, at(2000), "x", 3, PEER);
+    dead(&mut own, at(2001), "x", 3, "x");
+    nothing_travels(&mut own, at(3999));
+    assert_eq!(accusations(&mut own, at(4000), 4, "x"), 0);
+}
+
+#[test]
 fn an_accusation_of_the_own_node_is_contradicted_above_it() {
     for message in [Message::Suspect(accusation("own", 4, "y")), Message::Dead(accusation("own", 4, "y"))] {
         let mut own = member();

@@ -90,6 +90,60 @@ pub struct ServerHealth {
     pub stable_since: GoTime,
 }
 
+/// `Operator.AutopilotState`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AutopilotState {
+    pub healthy: bool,
+    pub failure_tolerance: i64,
+    /// By id.
+    pub servers: BTreeMap<String, AutopilotServerState>,
+    pub leader: String,
+    pub voters: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AutopilotServerState {
+    pub server: AutopilotServer,
+    /// `leader`, `voter`, `non-voter`, `staging` or `none`.
+    pub state: String,
+    pub stats: AutopilotStats,
+    pub health: AutopilotStability,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AutopilotServer {
+    #[serde(rename = "ID")]
+    pub id: String,
+    pub name: String,
+    pub address: String,
+    /// `alive`, `failed`, `left` or `unknown`.
+    pub node_status: String,
+    pub version: String,
+    pub meta: BTreeMap<String, String>,
+    pub raft_version: i64,
+    pub is_leader: bool,
+    /// `voter`, or a kind that other editions have.
+    pub node_type: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AutopilotStats {
+    pub last_contact: GoDuration,
+    pub last_term: u64,
+    pub last_index: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AutopilotStability {
+    pub healthy: bool,
+    pub stable_since: GoTime,
+}
+
 /// `Operator.Usage`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

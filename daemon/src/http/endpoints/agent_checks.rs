@@ -90,7 +90,9 @@ async fn deregister(agent: Arc<Agent>, request: Request) -> Result<Reply, Failur
     let id = check_id(&request)?;
     require_check_write(&agent, &request, &id)?;
     match agent.services.remove_check(&id) {
-        Ok(()) => sync::push(&agent).await,
+        Ok(()) => {
+            sync::push(&agent).await;
+        }
         // Scripts deregister without looking first.
         Err(ServiceError::Local(LocalError::UnknownCheck(_))) if !agent.config.load().acl.enabled => {}
         Err(error) => return Err(local::refusal(error)),

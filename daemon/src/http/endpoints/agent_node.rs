@@ -121,10 +121,12 @@ async fn join(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     Ok(Reply::empty())
 }
 
-/// The answer is on its way before the doors close: open requests are finished first.
+/// Answers once the agent has left, so that whoever asked may go on with what the leave was for. The answer is still on
+/// its way before the doors close: open requests are finished first.
 async fn leave(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     require_agent_write(&agent, &request)?;
     agent.leave.cancel();
+    agent.stop.cancelled().await;
     Ok(Reply::empty())
 }
 

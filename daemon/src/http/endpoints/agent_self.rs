@@ -64,9 +64,9 @@ async fn about(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
             version: version::HUMAN,
         },
         debug_config: debug_config(&agent)?,
-        coord: (!config.gossip.disable_coordinates).then(Coordinate::default),
-        member: agent.member.lan(agent.server.is_some()),
-        stats: stats::of(&agent),
+        coord: if config.gossip.disable_coordinates { None } else { Some(agent.coordinate().await) },
+        member: agent.own_member(),
+        stats: stats::of(&agent).await,
         meta: agent.node_meta(),
     };
     Reply::json(&request, &about)

@@ -115,7 +115,9 @@ async fn deregister(agent: Arc<Agent>, request: Request) -> Result<Reply, Failur
     }
     require_service_write(&agent, &request, &id)?;
     match agent.services.remove_service(&id) {
-        Ok(()) => sync::push(&agent).await,
+        Ok(()) => {
+            sync::push(&agent).await;
+        }
         // Scripts deregister without looking first.
         Err(ServiceError::Local(LocalError::UnknownService(_))) if !agent.config.load().acl.enabled => {}
         Err(error) => return Err(local::refusal(error)),

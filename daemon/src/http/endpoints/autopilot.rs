@@ -20,7 +20,7 @@ use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::route::Route;
 use crate::rpc::ReadOptions;
-use crate::rpc::operation::health::ServersHealth;
+use crate::rpc::operation::health::{ServersHealth, part};
 use crate::rpc::operator::{AutopilotGet, AutopilotSet};
 
 const GET: &[Method] = &[Method::GET];
@@ -122,11 +122,6 @@ async fn state(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
 }
 
 fn server_state(server: &ServerHealth) -> ServerState<'_> {
-    let status = match (server.leader, server.voter) {
-        (true, _) => "leader",
-        (false, true) => "voter",
-        (false, false) => "non-voter",
-    };
     ServerState {
         id: &server.id,
         name: &server.name,
@@ -139,8 +134,8 @@ fn server_state(server: &ServerHealth) -> ServerState<'_> {
         healthy: server.healthy,
         stable_since: server.stable_since,
         read_replica: false,
-        status,
+        status: part(server),
         meta: StringMap::new(),
-        node_type: if server.voter { "voter" } else { "read-replica" },
+        node_type: "voter",
     }
 }

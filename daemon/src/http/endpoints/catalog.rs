@@ -20,6 +20,7 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::http::translate;
 use crate::http::view::{FlatView, ServiceView};
 use crate::rpc::catalog::{
     Deregister, NodeList, NodeServicesOf, NodeWithServices, Register, ServiceInstances, ServiceNames,
@@ -91,6 +92,9 @@ async fn nodes(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> {
     if let Some(filter) = filter {
         nodes.retain(|node| filter.matches(node));
     }
+    if translate::applies(&agent, &options.datacenter) {
+        nodes.iter_mut().for_each(translate::node);
+    }
     Ok(Reply::json(&request, &nodes)?.with_meta(&meta, HEADERS))
 }
 
@@ -124,6 +128,7 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
     if let Some(filter) = filter {
         rows.retain(|row| filter.matches(&ServiceRow { node: &row.node, service: &row.service }));
     }
+    translate::instances(&agent, &options.datacenter, &mut rows);
     let views: Vec<_> = rows.iter().map(FlatView).collect();
     Ok(Reply::json(&request, &views)?.with_meta(&meta, HEADERS))
 }
@@ -155,6 +160,12 @@ async fn read_node(
     let (meta, mut found) = agent.read(&NodeServicesOf { node }, &options).await?;
     if let (Some(found), Some(filter)) = (&mut found, filter) {
         keep(found, &filter);
+    }
+    if let Some(found) = &mut found
+        && translate::applies(agent, &options.datacenter)
+    {
+        translate::node(&mut found.node);
+        found.services.values_mut().for_each(translate::service);
     }
     Ok((meta, found))
 }

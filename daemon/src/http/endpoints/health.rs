@@ -15,11 +15,12 @@ use crate::http::params;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::http::translate;
 use crate::http::view::{ChecksView, InstanceView};
-use crate::rpc::ReadMeta;
 use crate::rpc::catalog::{HealthWanted, ServiceInstances};
 use crate::rpc::gateway::ExposingGateways;
 use crate::rpc::health::{CheckList, ChecksOf};
+use crate::rpc::{ReadMeta, ReadOptions};
 
 const GET: &[Method] = &[Method::GET];
 const HEADERS: MetaHeaders = MetaHeaders::IndexAndConsistency;
@@ -74,7 +75,7 @@ async fn ingress(agent: Arc<Agent>, request: Request) -> Result<Reply, Failure> 
     let filter = selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
     let (meta, rows) = agent.read(&read, &options).await?;
-    show(&request, rows, filter, &meta)
+    show(&agent, &request, &options, rows, filter, &meta)
 }
 
 async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Result<Reply, Failure> {
@@ -82,7 +83,7 @@ async fn instances(agent: Arc<Agent>, request: Request, lookup: Lookup) -> Resul
     let filter = selection::filter(&request, Schema::CheckServiceNode)?;
     let options = options::read_options(&request, agent.wait_limits())?;
     let (meta, rows) = agent.read_cached(read, &options).await?;
-    show(&request, rows, filter, &meta)
+    show(&agent, &request, &options, rows, filter, &meta)
 }
 
 fn asked_for(agent: &Agent, request: &Request, lookup: Lookup) -> Result<ServiceInstances, Failure> {
@@ -98,7 +99,9 @@ fn asked_for(agent: &Agent, request: &Request, lookup: Lookup) -> Result<Service
 }
 
 fn show(
+    agent: &Agent,
     request: &Request,
+    options: &ReadOptions,
     mut rows: Vec<Instance>,
     filter: Option<Filter>,
     meta: &ReadMeta,
@@ -109,6 +112,7 @@ fn show(
             filter.matches(&HealthRow { node: &row.node, service: &row.service, checks })
         });
     }
+    translate::instances(agent, &options.datacenter, &mut rows);
     let views: Vec<_> = rows.iter().map(InstanceView).collect();
     Ok(Reply::json(request, &views)?.with_meta(meta, HEADERS))
 }

@@ -20,6 +20,7 @@ use crate::http::options;
 use crate::http::reply::{MetaHeaders, Reply};
 use crate::http::request::Request;
 use crate::http::route::Route;
+use crate::http::translate;
 use crate::rpc::operation::query::ExplainQuery;
 use crate::rpc::query::{QueryAnswer, QueryChange, QueryExecute, QueryList, QuerySource};
 use crate::rpc::{ReadMeta, RpcError};
@@ -207,10 +208,11 @@ async fn execute(agent: &Arc<Agent>, request: &Request, id_or_name: String) -> R
             other => other,
         },
     };
-    let (meta, answer) = match found {
+    let (meta, mut answer) = match found {
         Ok(found) => found,
         Err(error) => return failed(error),
     };
+    translate::instances(agent, &answer.datacenter, &mut answer.instances);
     Ok(Reply::json(request, &body_of(&answer, &meta))?.with_meta(&meta, HEADERS))
 }
 

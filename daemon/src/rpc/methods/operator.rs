@@ -11,7 +11,7 @@ use consul_rpc::server::CallError;
 use super::Answer;
 use super::call::{Call, answer, failed};
 use crate::rpc::ReadOptions;
-use crate::rpc::operation::health::{ServersHealth, sent};
+use crate::rpc::operation::health::{ServersHealth, sent, state};
 use crate::rpc::operation::raft::{PeerKey, RaftServers, RemovePeer, TransferLeadership};
 use crate::rpc::operation::usage::UsageOf;
 use crate::rpc::operator::{AutopilotGet, AutopilotSet};
@@ -29,6 +29,7 @@ pub async fn call(call: Call<'_>, name: &str) -> Answer {
         }
         "AutopilotGetConfiguration" => autopilot_get(call).await,
         "AutopilotSetConfiguration" => autopilot_set(call).await,
+        "AutopilotState" => Ok(value(&state(call.ask(&ServersHealth).await?.1))),
         "ServerHealth" => Ok(value(&sent(call.ask(&ServersHealth).await?.1))),
         "TransferLeader" => transfer(call).await,
         "Usage" => usage(call).await,
@@ -67,7 +68,7 @@ async fn usage(call: Call<'_>) -> Answer {
     let (meta, mut usage) = call.ask(&UsageOf).await?;
     if global {
         let options = call.read_options()?.at_once();
-        for datacenter in call.agent.datacenters() {
+        for datacenter in call.agent.datacenters().await {
             if !usage.contains_key(&datacenter) {
                 let there = ReadOptions { datacenter, ..options.clone() };
                 usage.extend(call.agent.operate(&UsageOf, &there).await.map_err(failed)?.1);

@@ -69,7 +69,8 @@ const NODE_ID: &str = "11111111-2222-3333-4444-555555555555";
 pub async fn server() -> Arc<Agent> {
     let flags = AgentFlags::parse(["-dev", "-node=n1"]).unwrap();
     let config = consul_config::load(&Sources::read(flags.clone()).unwrap()).unwrap().config;
-    let server = startup::open_server(&config, NODE_ID).await.unwrap();
+    let servers = Arc::new(Servers::new(Router::new(DATACENTER), Pool::new(PoolConfig::default(), None)));
+    let server = startup::open_server(&config, NODE_ID, &servers).await.unwrap();
     let services = Services::new(
         settings::services(&config),
         Persistence::new(None),
@@ -95,7 +96,7 @@ pub async fn server() -> Arc<Agent> {
         stop: CancellationToken::new(),
         leave: CancellationToken::new(),
         gossip: None,
-        servers: Arc::new(Servers::new(Router::new(DATACENTER), Pool::new(PoolConfig::default(), None))),
+        servers,
     })
 }
 
@@ -312,7 +313,10 @@ async fn servers_and_operators() {
     assert!(leader.contains("127.0.0.1:"), "{leader}");
     same_operation(&agent, PeerAddresses).await;
     assert!(same_operation(&agent, RaftServers).await.contains(NODE_ID));
-    assert!(same_operation(&agent, ServersHealth).await.contains("healthy: true"));
+    assert!(same_operation(&agent, ServersHealth).await.contains("servers: None"), "nobody has looked yet");
+    let state = call(&agent, "Operator.AutopilotState", &ServersHealth.arguments(&options())).await.unwrap();
+    let state: consul_rpc::messages::operator::AutopilotState = msgpack::from_slice(&state).unwrap();
+    assert!(!state.healthy && state.servers.is_empty());
     same_operation(&agent, UsageOf).await;
     same_operation(&agent, DatacenterMap).await;
     assert_eq!(same_operation(&agent, ListDatacenters).await, r#"["dc1"]"#);

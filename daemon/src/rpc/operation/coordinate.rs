@@ -9,14 +9,12 @@ use consul_rpc::messages::{Nothing, encode, value};
 
 use super::here;
 use crate::agent::Agent;
+use crate::cluster::distance;
 use crate::rpc::path::Need;
 use crate::rpc::remote::{Operation, whole, write_request};
 use crate::rpc::write::require;
 use crate::rpc::{ReadMeta, ReadOptions, RpcError};
 use crate::server::Server;
-
-/// The pool that servers of different datacenters share.
-const WAN: &str = "wan";
 
 /// A node reports where it is.
 pub struct ReportCoordinate(pub NodeCoordinate);
@@ -72,24 +70,15 @@ impl Operation for DatacenterMap {
         Need::AnyServer
     }
 
-    /// A datacenter alone has nobody to measure against, so its servers stand where every node begins.
     async fn perform(
         &self,
         agent: &Arc<Agent>,
         _: &Arc<Server>,
         _: &ReadOptions,
     ) -> Result<(ReadMeta, Self::Reply), RpcError> {
-        let own = NodeCoordinate {
-            node: agent.node_name().to_owned(),
-            segment: String::new(),
-            coord: Some(Coordinate::default()),
-        };
-        let list = vec![DatacenterCoordinates {
-            datacenter: agent.identity.datacenter.clone(),
-            area_id: WAN.to_owned(),
-            coordinates: vec![own],
-        }];
-        Ok((here(), list))
+        let (from, places) = agent.places().await;
+        let order = distance::nearest_first(&agent.identity.datacenter, &from, &places);
+        Ok((here(), distance::map(&order, &places)))
     }
 
     fn method(&self) -> &'static str {

@@ -85,7 +85,9 @@ impl Operation for KeyringEverywhere {
             return Ok((here(), responses));
         }
         let there = KeyringOfLan { change: change.clone(), relay_factor: *relay_factor };
-        for datacenter in agent.datacenters().into_iter().filter(|name| *name != agent.identity.datacenter) {
+        for datacenter in
+            agent.datacenters().await.into_iter().filter(|name| *name != agent.identity.datacenter)
+        {
             let elsewhere = ReadOptions { datacenter: datacenter.clone(), ..options.clone() };
             match agent.operate(&there, &elsewhere).await {
                 Ok((_, theirs)) => responses.extend(theirs),

@@ -1,12 +1,14 @@
 //! Changing, explaining and running prepared queries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use consul_api::types::query::PreparedQuery;
 use consul_rpc::messages::query::{
     ExecuteRemoteRequest, ExecuteRequest, ExecuteResponse, Explained, PreparedQueryRequest,
 };
 use consul_rpc::messages::{QuerySource as SentSource, encode};
+use tokio::time::timeout;
 
 use super::here;
 use crate::agent::Agent;
@@ -212,6 +214,9 @@ fn with_token_of(query: &PreparedQuery, options: ReadOptions) -> ReadOptions {
     ReadOptions { token: Token::from(query.token.as_str()), ..options }
 }
 
+/// A datacenter that takes longer is passed over like one that fails: the caller has no time to wait for each.
+const FAILOVER_LIMIT: Duration = Duration::from_secs(3);
+
 /// Asks one datacenter after the other until one has instances.
 async fn fail_over(
     agent: &Arc<Agent>,
@@ -221,12 +226,13 @@ async fn fail_over(
     answer: &mut QueryAnswer,
 ) {
     let own = agent.identity.datacenter.as_str();
-    let others: Vec<String> = agent.datacenters().into_iter().filter(|name| name != own).collect();
+    let others: Vec<String> = agent.datacenters().await.into_iter().filter(|name| name != own).collect();
     let remote = ExecuteRemote { query: query.clone(), connect: asked.connect, limit: asked.limit };
     for datacenter in failover_order(&query.service.failover, &others) {
         answer.failovers += 1;
         let there = ReadOptions { datacenter: datacenter.to_owned(), forwarded: false, ..options.clone() };
-        match agent.operate(&remote, &there).await {
+        let asked = timeout(FAILOVER_LIMIT, agent.operate(&remote, &there)).await;
+        match asked.unwrap_or_else(|_| Err(RpcError::refused("no answer in time"))) {
             Ok((_, theirs)) => {
                 answer.instances = theirs.instances;
                 datacenter.clone_into(&mut answer.datacenter);
@@ -295,12 +301,5 @@ impl Operation for ExecuteRemote {
 
     fn reply(&self, body: &[u8]) -> Result<(ReadMeta, QueryAnswer), RpcError> {
         answer::<ExecuteResponse>(body).map(|(meta, sent)| (meta, received(sent)))
-    }
-}
-
-impl Agent {
-    /// Datacenters that can be asked, this agent's own first, then the nearest first.
-    pub fn datacenters(&self) -> Vec<String> {
-        vec![self.identity.datacenter.clone()]
     }
 }

@@ -122,6 +122,8 @@ impl Operation for RenewSession {
         options: &ReadOptions,
     ) -> Result<(ReadMeta, Self::Reply), RpcError> {
         let authorizer = agent.authorize(&options.token)?;
+        // A server that leads no more, or has not applied everything yet, knows nothing of the session's clock.
+        server.raft.check_lease().map_err(|_| RpcError::NoLeader)?;
         let Some(session) = find(server, &self.id)? else { return Ok((here(), None)) };
         require(authorizer.allows(Resource::Session(&session.node), Access::Write))?;
         server.leader.arm_session(&session, Instant::now());

@@ -1,15 +1,12 @@
 //! Clusters form, lose members and get them back.
 
 use consul_tests::cluster::clock::Clock;
-use consul_tests::cluster::{self, Cluster, Network, Plan, Role};
+use consul_tests::cluster::{Cluster, Network, Plan, Role};
 use consul_tests::wait::check;
 use consul_tests::{Reply, Setup, binary, eventually, tools};
 
 #[tokio::test]
 async fn servers_and_a_client_on_one_machine_form_a_cluster() {
-    if !cluster::can_form() {
-        return;
-    }
     let cluster = Cluster::on_loopback(Plan::servers(3).clients(1));
     let leader = cluster.converged().await;
     assert!(leader < 3, "a client leads");
@@ -40,9 +37,6 @@ async fn agent_serves_on_when_the_wall_clock_jumps() {
 
 #[test]
 fn killed_leader_is_replaced_and_comes_back_as_a_follower() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let mut cluster = Plan::servers(3).on(&network);
         let first = cluster.converged().await;
@@ -62,9 +56,6 @@ fn killed_leader_is_replaced_and_comes_back_as_a_follower() {
 
 #[test]
 fn leader_without_quorum_answers_nothing_that_could_be_old() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let cluster = Plan::servers(3).on(&network);
         let old = cluster.converged().await;
@@ -90,9 +81,6 @@ fn leader_without_quorum_answers_nothing_that_could_be_old() {
 
 #[test]
 fn data_survives_kill_of_all_servers() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let mut cluster = Plan::servers(3).on(&network);
         let leader = cluster.converged().await;
@@ -113,9 +101,6 @@ fn data_survives_kill_of_all_servers() {
 
 #[test]
 fn member_that_fails_is_noticed_and_one_that_leaves_is_forgotten() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let mut cluster = Plan::servers(3).clients(2).on(&network);
         let leader = cluster.converged().await;
@@ -136,9 +121,6 @@ fn member_that_fails_is_noticed_and_one_that_leaves_is_forgotten() {
 
 #[test]
 fn datacenters_answer_for_each_other() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let plan =
             Plan::servers(3).datacenter("dc2", "t", 1, Role::Server).datacenter("dc2", "d", 1, Role::Client);

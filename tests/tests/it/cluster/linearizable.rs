@@ -1,12 +1,13 @@
 //! Clients on all servers while faults happen: what they saw must be explained by one copy of the data.
 //!
-//! `LINEARIZABILITY_SECONDS` and `LINEARIZABILITY_SEED` in the environment make a search longer and repeat one.
+//! `LINEARIZABILITY_SECONDS`, `LINEARIZABILITY_SEED` and `LINEARIZABILITY_FAULTS` in the environment make a search longer,
+//! repeat one, and choose what happens.
 
 use std::time::Duration;
 
 use consul_tests::cluster::load::{Load, Mode};
-use consul_tests::cluster::nemesis::{self, Schedule};
-use consul_tests::cluster::{self, Network, Plan};
+use consul_tests::cluster::nemesis::{self, Fault, Schedule};
+use consul_tests::cluster::{Network, Plan};
 use consul_tests::linearizability::Operation;
 use consul_tests::linearizability::register::{Input, Output, Register};
 use consul_tests::linearizability::search::{STEPS_MAX, Verdict, check};
@@ -20,17 +21,23 @@ fn seconds() -> Duration {
     Duration::from_secs(from_environment("LINEARIZABILITY_SECONDS").unwrap_or(30))
 }
 
-fn search(servers: usize) {
-    if !cluster::can_form() {
-        return;
+/// Those that `LINEARIZABILITY_FAULTS` names, or all.
+fn wanted(mut possible: Vec<Fault>) -> Vec<Fault> {
+    if let Ok(names) = std::env::var("LINEARIZABILITY_FAULTS") {
+        possible.retain(|fault| names.split(',').any(|name| name == format!("{fault:?}")));
+        assert!(!possible.is_empty(), "LINEARIZABILITY_FAULTS={names}: none of these is possible here");
     }
+    possible
+}
+
+fn search(servers: usize) {
     let seed = from_environment("LINEARIZABILITY_SEED").unwrap_or_else(rand::random);
     println!("{servers} servers, LINEARIZABILITY_SEED={seed}");
     Network::run(async move |network| {
         let mut cluster =
             Plan::servers(servers).clocks().config(|config| config["log_level"] = "INFO".into()).on(&network);
         cluster.converged().await;
-        let faults = nemesis::possible(&cluster).await;
+        let faults = wanted(nemesis::possible(&cluster).await);
         let load = Load::start(&cluster, seed);
         nemesis::run(&mut cluster, Schedule::new(seed, &faults), seconds()).await;
         cluster.converged().await;
@@ -65,9 +72,6 @@ fn five_servers_are_linearizable_under_faults() {
 /// history that takes these for `consistent` ones has no explanation.
 #[test]
 fn stale_reads_do_not_pass_for_consistent_ones() {
-    if !cluster::can_form() {
-        return;
-    }
     Network::run(async |network| {
         let cluster = Plan::servers(3).on(&network);
         let leader = cluster.converged().await;

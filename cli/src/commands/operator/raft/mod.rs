@@ -1,5 +1,7 @@
 //! `consul operator raft`: the servers of the quorum.
 
+mod offline;
+
 use std::collections::BTreeMap;
 
 use consul_api::types::operator::{RaftConfiguration, RaftServer};
@@ -13,11 +15,12 @@ use crate::output;
 pub static COMMAND: Command = Command::group(
     "raft",
     "List and change the servers of the quorum",
-    "The servers that replicate this datacenter's state among themselves.
+    "The servers that replicate this datacenter's state among themselves. The last resort when most of them are lost is \
+     recover, which works on the data of a server that does not run.
 
     $ consul operator raft list-peers
     $ consul operator raft remove-peer -address=10.0.0.3:8300",
-    &[&LIST_PEERS, &REMOVE_PEER, &TRANSFER_LEADER],
+    &[&offline::INSPECT, &LIST_PEERS, &offline::RECOVER, &REMOVE_PEER, &TRANSFER_LEADER],
 );
 
 static LIST_PEERS: Command = Command {
