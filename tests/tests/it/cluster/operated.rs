@@ -6,11 +6,12 @@ use std::process::Command;
 
 use consul_tests::cluster::{Cluster, Plan};
 use consul_tests::wait::check;
-use consul_tests::{Agent, Setup, binary, eventually, tools};
+use consul_tests::{Agent, Background, SOON, Setup, binary, eventually, tools};
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 fn skipped() -> bool {
     if binary::is_reference() {
@@ -229,4 +230,65 @@ async fn another_server_leads_when_the_disk_of_the_leader_is_full() {
     cluster.converged().await;
     cluster.agent(full).until("/v1/kv/meanwhile?stale&keys", |reply| reply.status == 200).await;
     drop(cluster);
+}
+
+/// Has every `fsync` of an agent take this long, in microseconds.
+fn slow_down(agent: &Agent, micros: u32) -> Background {
+    let mut strace = Command::new("strace");
+    let slow = format!("inject=fsync,fdatasync:delay_enter={micros}");
+    strace.args(["-f", "-q", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &slow, "-p"]);
+    strace.arg(agent.pid().to_string());
+    Background::spawn(strace)
+}
+
+/// Waits until a write through `asked` is done, and returns who leads then.
+async fn written_under(cluster: &Cluster, asked: usize, key: &str) -> usize {
+    eventually("writes go on", async || {
+        let reply = cluster.agent(asked).put(&format!("/v1/kv/{key}"), "x").await;
+        check(reply.status == 200, reply.text())?;
+        cluster.leader_seen_by(asked).await.ok_or_else(|| "nobody leads".to_owned())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_server_leads_when_the_disk_of_the_leader_hangs_and_a_slow_one_only_slows() {
+    if skipped() || tools::lacks(&["strace"]) {
+        return;
+    }
+    let cluster = Cluster::on_loopback(Plan::servers(3));
+    let leader = cluster.converged().await;
+    let others: Vec<usize> = (0..3).filter(|server| *server != leader).collect();
+
+    // A follower's disk: nobody waits for it.
+    let slow = slow_down(cluster.agent(others[0]), 60_000_000);
+    let writes = async {
+        for number in 0..20 {
+            cluster.agent(others[1]).put(&format!("/v1/kv/beside/{number}"), "x").await.ok();
+        }
+    };
+    timeout(SOON, writes).await.expect("writes wait for a follower whose disk hangs");
+    drop(slow);
+    cluster.agent(others[0]).until("/v1/kv/beside/19?stale&raw", |reply| reply.text() == "x").await;
+
+    // A leader's disk that takes a while for each write still holds the lead.
+    let slow = slow_down(cluster.agent(leader), 50_000);
+    for number in 0..10 {
+        cluster.agent(others[1]).put(&format!("/v1/kv/slowly/{number}"), "x").await.ok();
+    }
+    drop(slow);
+
+    // One that hangs does not.
+    let leader = cluster.converged().await;
+    let asked = (leader + 1) % 3;
+    let slow = slow_down(cluster.agent(leader), 60_000_000);
+    let next = eventually("another leads", async || {
+        let next = written_under(&cluster, asked, "meanwhile").await;
+        check(next != leader, "the old one").map(|()| next)
+    })
+    .await;
+    drop(slow);
+    cluster.converged().await;
+    cluster.agent(leader).until("/v1/kv/meanwhile?stale&raw", |reply| reply.text() == "x").await;
+    assert!(cluster.agent(next).get("/v1/kv/slowly/9?raw").await.ok().text() == "x");
 }
