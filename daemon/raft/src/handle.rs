@@ -213,7 +213,8 @@ impl<S: StateMachine> RaftHandle<S> {
     /// Waits until everything committed before is applied here. A new leader calls this before it
     /// acts on the state.
     pub async fn barrier(&self) -> Result<(), ProposeError> {
-        if !self.inner.lease.is_leader() {
+        // Without a quorum each attempt would only leave an entry behind.
+        if !self.inner.lease.may_propose() {
             return Err(self.not_leader());
         }
         self.inner.proposer.barrier().await

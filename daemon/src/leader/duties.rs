@@ -20,6 +20,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// registration, and with that its node, while it shut down.
 const RECONCILE: Duration = Duration::from_secs(10);
 
+/// Pause before a leader that has lost its quorum tries again to begin its term.
+const BARRIER_PAUSE: Duration = Duration::from_millis(100);
+
 /// Runs until `stop`.
 pub async fn run(server: Arc<Server>, members: Arc<dyn Members>, stop: CancellationToken) {
     let mut leadership = server.raft.watch_leadership();
@@ -42,7 +45,7 @@ async fn lead(server: &Server, members: &dyn Members) {
     let started = Instant::now();
     let term = server.raft.led_term();
     if server.raft.barrier().await.is_err() {
-        return;
+        return tokio::time::sleep(BARRIER_PAUSE).await;
     }
     SERVER.barrier.observe_since(started);
     info!(target: "agent.server", "cluster leadership acquired");

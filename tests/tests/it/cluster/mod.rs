@@ -3,6 +3,7 @@
 mod containers;
 mod datacenters;
 mod failover;
+mod footprint;
 mod formation;
 mod hostile;
 mod impostors;
