@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::StringMap;
-use super::catalog::{ProxyConfig, ServiceAddress, Weights};
+use super::catalog::{ProxyConfig, ServiceAddress, ServicePort, Weights};
 use super::duration::GoDuration;
 use super::omit;
 
@@ -34,6 +34,8 @@ pub struct ServiceDefinition {
     pub meta: Option<StringMap>,
     #[serde(skip_serializing_if = "omit::default")]
     pub port: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<ServicePort>>,
     #[serde(skip_serializing_if = "String::is_empty", alias = "socket_path")]
     pub socket_path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +187,8 @@ pub struct AgentService {
     pub meta: StringMap,
     pub port: i64,
     pub address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<ServicePort>>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub socket_path: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -60,6 +60,9 @@ pub struct NodeService {
     pub tagged_addresses: Option<BTreeMap<String, ServiceAddress>>,
     pub meta: Option<StringMap>,
     pub port: i64,
+    /// Named ports, instead of `port`, of an instance that listens on several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<ServicePort>>,
     /// A Unix socket the instance listens on instead of a port.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub socket_path: String,
@@ -69,6 +72,53 @@ pub struct NodeService {
     pub connect: ServiceConnect,
     pub create_index: u64,
     pub modify_index: u64,
+}
+
+impl NodeService {
+    /// The port for whoever can use only one: the only one, or the default of several, which is the first unless another
+    /// is marked.
+    pub fn default_port(&self) -> i64 {
+        let Some(ports) = self.ports.as_deref().filter(|_| self.port == 0) else { return self.port };
+        let chosen = ports.iter().find(|port| port.default).or(ports.first());
+        chosen.map_or(0, |port| port.port)
+    }
+}
+
+/// A port of an instance that listens on several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ServicePort {
+    /// Unique within the instance.
+    pub name: String,
+    /// 1 to 65535.
+    pub port: i64,
+    /// The one for whoever can use only one.
+    #[serde(alias = "default")]
+    pub default: bool,
+}
+
+impl ServicePort {
+    /// What is wrong with an instance that has `port` and these: each needs a name of its own, at most one is the default,
+    /// and both forms together would contradict each other.
+    pub fn problem(port: i64, ports: &[Self]) -> Option<String> {
+        if port != 0 && !ports.is_empty() {
+            return Some("Port and Ports cannot be set together".to_owned());
+        }
+        for (number, port) in ports.iter().enumerate() {
+            let name = &port.name;
+            if name.is_empty() {
+                return Some(format!("Ports: entry {} has no name", number + 1));
+            }
+            if !(1..=65_535).contains(&port.port) {
+                return Some(format!("Ports: {} of {name:?} is not between 1 and 65535", port.port));
+            }
+            if ports.iter().take(number).any(|other| other.name == *name) {
+                return Some(format!("Ports: the name {name:?} is given twice"));
+            }
+        }
+        let defaults = ports.iter().filter(|port| port.default).count();
+        (defaults > 1).then(|| "Ports: more than one is the default".to_owned())
+    }
 }
 
 /// How a sidecar or gateway instance proxies; stored and served, never acted upon.
@@ -168,6 +218,8 @@ pub struct ServiceNode {
     pub service_weights: Weights,
     pub service_meta: Option<StringMap>,
     pub service_port: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_ports: Option<Vec<ServicePort>>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub service_socket_path: String,
     pub service_enable_tag_override: bool,
@@ -196,6 +248,7 @@ impl ServiceNode {
             service_weights: service.weights.unwrap_or_default(),
             service_meta: service.meta.clone(),
             service_port: service.port,
+            service_ports: service.ports.clone(),
             service_socket_path: service.socket_path.clone(),
             service_enable_tag_override: service.enable_tag_override,
             service_proxy: service.proxy.clone(),

@@ -5,7 +5,7 @@ use crate::validate::{check, meta};
 use crate::value::{Pos, Value};
 use crate::warnings::{self, Warnings};
 use consul_api::types::agent::{CheckDefinition, ServiceDefinition};
-use consul_api::types::catalog::{ServiceAddress, Weights};
+use consul_api::types::catalog::{ServiceAddress, ServicePort, Weights};
 use consul_api::types::duration::GoDuration;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -49,6 +49,7 @@ fn service(section: &Section<'_>, warnings: &mut Warnings) -> ServiceDefinition 
         tagged_addresses: tagged_addresses(section),
         meta: Some(section.map("meta")).filter(|meta| !meta.is_empty()),
         port: section.int("port").unwrap_or(0),
+        ports: ports(section),
         socket_path: section.text_or_empty("socket_path"),
         token: section.text_or_empty("token"),
         enable_tag_override: section.flag("enable_tag_override").unwrap_or(false),
@@ -57,7 +58,7 @@ fn service(section: &Section<'_>, warnings: &mut Warnings) -> ServiceDefinition 
         ..ServiceDefinition::default()
     };
     definition.weights = weights(section, &definition.name);
-    note_foreign_keys(section, &["ports", "locality", "namespace", "partition"], warnings);
+    note_foreign_keys(section, &["locality", "namespace", "partition"], warnings);
 
     let problems = section.problem_count();
     // The position of a check in this list is part of the id it is given later.
@@ -94,10 +95,25 @@ fn check_service(section: &Section<'_>, definition: &ServiceDefinition) {
     {
         section.fail_in_words("meta", format!("invalid meta for service {name}: {error}"));
     }
+    if let Some(problem) =
+        ServicePort::problem(definition.port, definition.ports.as_deref().unwrap_or_default())
+    {
+        section.report("ports", format!("service {name}: {problem}"));
+    }
     if !definition.socket_path.is_empty() && (definition.port != 0 || !definition.address.is_empty()) {
         let message = format!("service {name}: socket_path cannot be set together with address or port");
         section.report("socket_path", message);
     }
+}
+
+fn ports(section: &Section<'_>) -> Option<Vec<ServicePort>> {
+    let read = |(inner, _): (Section<'_>, Pos)| ServicePort {
+        name: inner.text_or_empty("name"),
+        port: inner.int("port").unwrap_or(0),
+        default: inner.flag("default").unwrap_or(false),
+    };
+    let ports: Vec<ServicePort> = section.blocks("ports").into_iter().map(read).collect();
+    (!ports.is_empty()).then_some(ports)
 }
 
 fn weights(section: &Section<'_>, name: &str) -> Option<Weights> {

@@ -50,7 +50,7 @@ pub fn port(service: &NodeService, vantage: Vantage) -> u16 {
         Vantage::Local => None,
         Vantage::Wan => service.tagged_addresses.as_ref().and_then(|tagged| tagged.get("wan")),
     };
-    let port = wan.map(|entry| entry.port).filter(|port| *port > 0).unwrap_or(service.port);
+    let port = wan.map(|entry| entry.port).filter(|port| *port > 0).unwrap_or_else(|| service.default_port());
     u16::try_from(port).unwrap_or(0)
 }
 

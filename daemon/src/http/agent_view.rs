@@ -24,6 +24,7 @@ pub fn agent_service(service: &NodeService, datacenter: &str) -> AgentService {
         meta: service.meta.clone().unwrap_or_default(),
         port: service.port,
         address: service.address.clone(),
+        ports: service.ports.clone(),
         socket_path: service.socket_path.clone(),
         tagged_addresses: service.tagged_addresses.clone(),
         weights: service.weights.unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use consul_api::types::agent::{CheckDefinition, ServiceDefinition};
-use consul_api::types::catalog::{NodeService, ServiceAddress, ServiceConnect, Weights};
+use consul_api::types::catalog::{NodeService, ServiceAddress, ServiceConnect, ServicePort, Weights};
 use consul_state::catalog::validate::service_meta;
 use thiserror::Error;
 
@@ -23,6 +23,8 @@ pub enum DefinitionError {
     Meta(String),
     #[error("Invalid port {0}: must be between 0 and 65535")]
     Port(i64),
+    #[error("Invalid service: {0}")]
+    Ports(String),
     #[error("Status for checks must 'passing', 'warning', 'critical'")]
     ServiceCheckStatus,
     #[error("Bad check status")]
@@ -52,6 +54,11 @@ pub fn to_node_service(definition: &ServiceDefinition) -> Result<NodeService, De
     if !(0..=65_535).contains(&definition.port) {
         return Err(DefinitionError::Port(definition.port));
     }
+    if let Some(problem) =
+        ServicePort::problem(definition.port, definition.ports.as_deref().unwrap_or_default())
+    {
+        return Err(DefinitionError::Ports(problem));
+    }
     check_kind(definition)?;
     let id = if definition.id.is_empty() { &definition.name } else { &definition.id };
     Ok(NodeService {
@@ -63,6 +70,7 @@ pub fn to_node_service(definition: &ServiceDefinition) -> Result<NodeService, De
         tagged_addresses: tagged_addresses(definition),
         meta: definition.meta.clone(),
         port: definition.port,
+        ports: definition.ports.clone().filter(|ports| !ports.is_empty()),
         socket_path: definition.socket_path.clone(),
         weights: Some(definition.weights.unwrap_or_default()),
         enable_tag_override: definition.enable_tag_override,

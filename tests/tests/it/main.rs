@@ -9,5 +9,6 @@ mod garbage;
 mod gateways;
 mod operations;
 mod overload;
+mod ports;
 mod resolvers;
 mod walkthroughs;

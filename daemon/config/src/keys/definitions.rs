@@ -46,6 +46,7 @@ pub(crate) static CHECK: Schema = Schema::loose(&[
 ]);
 
 static WEIGHTS: Schema = Schema::loose(&[int("passing"), int("warning")]);
+static PORT: Schema = Schema::loose(&[text("name"), int("port"), flag("default")]);
 static TAGGED_ADDRESS: Schema = Schema::loose(&[text("address"), int("port")]);
 
 pub(crate) static SERVICE: Schema = Schema::loose(&[
@@ -54,7 +55,7 @@ pub(crate) static SERVICE: Schema = Schema::loose(&[
     texts("tags"),
     text("address"),
     int("port"),
-    any("ports").ignored("A service has one port here; register an instance for each port."),
+    blocks("ports", &PORT),
     text("socket_path"),
     text_map("meta"),
     Key::new("tagged_addresses", Kind::BlockMap(&TAGGED_ADDRESS)),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use consul_api::types::StringMap;
-use consul_api::types::catalog::NodeService;
+use consul_api::types::catalog::{NodeService, ServicePort};
 use consul_api::types::health::HealthCheck;
 use consul_api::types::request::{DeregisterRequest, RegisterRequest};
 use thiserror::Error;
@@ -81,6 +81,10 @@ pub fn service(service: &mut NodeService) -> Result<(), ApplyError> {
     if service.address.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_unspecified())
     {
         return Err(ApplyError::ServiceAddress);
+    }
+    service.ports.take_if(|ports| ports.is_empty());
+    if let Some(problem) = ServicePort::problem(service.port, service.ports.as_deref().unwrap_or_default()) {
+        return Err(ApplyError::several(&[&problem]));
     }
     let problems = kind_problems(service);
     if problems.is_empty() { Ok(()) } else { Err(ApplyError::several(&problems)) }
