@@ -1,9 +1,12 @@
 //! Clusters form, lose members and get them back.
 
+use std::net::{Ipv6Addr, TcpListener};
+
 use consul_tests::cluster::clock::Clock;
 use consul_tests::cluster::{Cluster, Network, Plan, Role};
 use consul_tests::wait::check;
-use consul_tests::{Reply, Setup, binary, eventually, tools};
+use consul_tests::{Reply, Setup, binary, eventually, ports, tools};
+use serde_json::json;
 
 #[tokio::test]
 async fn servers_and_a_client_on_one_machine_form_a_cluster() {
@@ -14,6 +17,43 @@ async fn servers_and_a_client_on_one_machine_form_a_cluster() {
     for number in 0..cluster.len() {
         let reply = cluster.agent(number).get("/v1/kv/through-the-client?raw&consistent").await.ok();
         assert_eq!(reply.text(), "x");
+    }
+}
+
+/// The four agents share one address, so each has ports of its own.
+#[tokio::test]
+async fn agents_talk_over_ipv6() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return tools::skip("this machine has no IPv6");
+    }
+    let ports: [[u16; 3]; 4] = std::array::from_fn(|_| std::array::from_fn(|_| ports::free()));
+    let mut cluster = Cluster::on_loopback(Plan::servers(3).clients(1).config(move |config| {
+        let names = ["s1", "s2", "s3", "c1"];
+        let number = names.iter().position(|name| config["node_name"] == *name).expect("one of the four");
+        let [lan, wan, server] = ports[number];
+        config["bind_addr"] = json!("::1");
+        config["ports"]["serf_lan"] = json!(lan);
+        config["ports"]["serf_wan"] = json!(wan);
+        config["ports"]["server"] = json!(server);
+        config["retry_join"] = json!([format!("[::1]:{}", ports[0][0]), format!("[::1]:{}", ports[1][0])]);
+    }));
+    for number in 0..4 {
+        cluster.agent_mut(number).ready().await;
+    }
+    let all = |reply: &Reply| reply.json().as_array().is_some_and(|nodes| nodes.len() == 4);
+    let nodes = cluster.agent(3).until("/v1/catalog/nodes", all).await.json();
+    assert!(
+        nodes.as_array().unwrap().iter().all(|node| node["TaggedAddresses"]["lan_ipv6"] == "::1"),
+        "{nodes}"
+    );
+    cluster.agent(3).put("/v1/kv/key", "x").await.ok();
+    let leader = cluster.agent(0).get("/v1/status/leader").await.ok().json();
+    assert!(leader.as_str().is_some_and(|address| address.starts_with("[::1]:")), "{leader}");
+    let shown = cluster.agent(1).cli(&["operator", "raft", "list-peers"]).await.ok().stdout;
+    assert_eq!(shown.matches("[::1]:").count(), 3, "{shown}");
+    if !tools::lacks(&["dig"]) {
+        let answer = cluster.agent(3).dig("s1.node.consul AAAA").await;
+        assert!(answer.text.contains("::1"), "{}", answer.text);
     }
 }
 
