@@ -18,7 +18,9 @@ use consul_state::{Version, WatchSet};
 use consul_telemetry::metrics::{self, Counter, Sample};
 
 use crate::agent::Agent;
-use crate::rpc::catalog::{NodeList, NodeServicesOf, ServiceInstances, ServicesAt, has_tags, is_at};
+use crate::rpc::catalog::{
+    Answering, NodeList, NodeServicesOf, ServiceInstances, ServicesAt, has_tags, is_at,
+};
 use crate::rpc::gateway::ExposingGateways;
 use crate::rpc::query::{QueryExecute, QuerySource};
 use crate::rpc::read::Read;
@@ -185,7 +187,7 @@ impl Read for DnsInstances<'_> {
     type Reply = Vec<Instance>;
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        let (index, instances) = version.check_service_nodes(self.service, self.lookup, seen);
+        let (index, instances) = Answering::find(version, self.service, self.lookup, seen);
         let tags: Vec<String> = self.tag.iter().map(|tag| (*tag).to_owned()).collect();
         let wanted = instances.iter().filter(|row| tags.is_empty() || has_tags(&row.service, &tags));
         Ok((index, wanted.map(dns_instance).collect()))

@@ -8,10 +8,11 @@ use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::StringMap;
 use consul_api::types::catalog::{Node, NodeService, ServiceNode, Services};
 use consul_api::types::request::{DeregisterRequest, RegisterRequest};
-use consul_state::catalog::{Instance, Lookup, validate};
+use consul_state::catalog::{Instance, Instances, Lookup, validate};
 use consul_state::{Command, Outcome, Version, WatchSet};
 
 use super::RpcError;
+use super::gateway;
 use super::near;
 use super::read::Read;
 use super::write::{LeaderView, Step, Write, require};
@@ -136,11 +137,42 @@ pub fn has_tags(service: &NodeService, wanted: &[String]) -> bool {
     wanted.iter().all(carries)
 }
 
+/// What answers for a service: its instances; or, for the mesh, its proxies, its instances that need none, and the
+/// gateways behind which it is.
+pub struct Answering<'a> {
+    own: Instances<'a>,
+    gateways: Vec<Instances<'a>>,
+}
+
+impl<'a> Answering<'a> {
+    /// With the index that moves when any of them does.
+    pub fn find(version: &'a Version, service: &str, lookup: Lookup, seen: &mut WatchSet) -> (u64, Self) {
+        let (mut index, own) = version.check_service_nodes(service, lookup, seen);
+        let mut gateways = Vec::new();
+        if lookup == Lookup::Connect {
+            let (changed, names) = gateway::terminating_gateways(version, service, seen);
+            index = index.max(changed);
+            for name in names {
+                let (changed, instances) = version.check_service_nodes(name, Lookup::Service, seen);
+                index = index.max(changed);
+                gateways.push(instances);
+            }
+        }
+        (index, Self { own, gateways })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'a Instance> {
+        let is_gateway = |row: &&Instance| row.service.kind == validate::KIND_TERMINATING_GATEWAY;
+        let behind = self.gateways.iter().flat_map(Instances::iter).filter(is_gateway);
+        self.own.iter().chain(behind)
+    }
+}
+
 impl Read for ServiceInstances {
     type Reply = Vec<Instance>;
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
-        let (index, instances) = version.check_service_nodes(&self.service, self.lookup, seen);
+        let (index, instances) = Answering::find(version, &self.service, self.lookup, seen);
         let mut rows: Vec<Instance> =
             instances.iter().filter(|instance| self.wants(instance)).cloned().collect();
         near::sort(version, &self.near, &mut rows, |row| &row.node.node);
@@ -148,7 +180,7 @@ impl Read for ServiceInstances {
     }
 
     fn peek(&self, version: &Version, seen: &mut WatchSet) -> Option<u64> {
-        Some(version.check_service_nodes(&self.service, self.lookup, seen).0)
+        Some(Answering::find(version, &self.service, self.lookup, seen).0)
     }
 
     fn restrict(&self, authorizer: &Authorizer, reply: &mut Self::Reply) -> Result<bool, RpcError> {

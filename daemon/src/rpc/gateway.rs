@@ -3,6 +3,7 @@
 //! Worked out when asked for: gateways are few, and an entry is small.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use consul_acl::{Access, Authorizer, Resource};
 use consul_api::types::config_entry::ConfigEntry;
@@ -19,6 +20,8 @@ use crate::config_entries::Kind;
 /// Stands for every service.
 const WILDCARD: &str = "*";
 const PROTOCOL_DEFAULT: &str = "tcp";
+/// The servers themselves, as a service.
+const SERVERS: &str = "consul";
 
 /// A name as the API nests it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -121,6 +124,26 @@ impl Read for ExposingGateways {
     }
 }
 
+/// The terminating gateways that let the mesh reach a service outside of it. The index is that of the entries; whether
+/// a wildcard means the service is looked up without being watched, because whoever asks watches the service.
+pub fn terminating_gateways<'a>(
+    version: &'a Version,
+    service: &str,
+    seen: &mut WatchSet,
+) -> (u64, BTreeSet<&'a str>) {
+    let (index, entries) = version.config_entries(Some(Kind::TerminatingGateway.as_str()), seen);
+    let is_ordinary = || {
+        let instances = version.check_service_nodes(service, Lookup::Service, &mut WatchSet::new()).1;
+        instances.iter().any(|row| row.service.kind.is_empty() && row.service.service != SERVERS)
+    };
+    let leads_there = |entry: &&Arc<ConfigEntry>| {
+        items(&entry.fields, "Services")
+            .map(|linked| text(linked, "Name"))
+            .any(|name| name.eq_ignore_ascii_case(service) || name == WILDCARD && is_ordinary())
+    };
+    (index, entries.filter(leads_there).map(|entry| entry.name.as_str()).collect())
+}
+
 /// Every link there is. The index is that of the entries, and of the services where a wildcard stands for them.
 fn links(version: &Version, seen: &mut WatchSet) -> (u64, Vec<GatewayService>) {
     let (mut index, entries) = version.config_entries(None, seen);
@@ -162,7 +185,7 @@ fn links(version: &Version, seen: &mut WatchSet) -> (u64, Vec<GatewayService>) {
 /// Names of services that are no proxies, no gateways and not the servers themselves.
 fn ordinary_services(version: &Version, seen: &mut WatchSet) -> (u64, BTreeSet<String>) {
     let (index, instances) = version.all_instances(seen);
-    let ordinary = instances.filter(|row| row.service.kind.is_empty() && row.service.service != "consul");
+    let ordinary = instances.filter(|row| row.service.kind.is_empty() && row.service.service != SERVERS);
     (index, ordinary.map(|row| row.service.service.clone()).collect())
 }
 

@@ -12,7 +12,7 @@ use consul_state::{Command, Outcome, Reply, Version, WatchSet};
 use rand::seq::SliceRandom;
 
 use super::RpcError;
-use super::catalog::has_meta;
+use super::catalog::{Answering, has_meta};
 use super::near;
 use super::read::Read;
 use super::write::{LeaderView, Step, Write, require};
@@ -226,7 +226,7 @@ impl Read for QueryInstances<'_> {
 
     fn evaluate(&self, version: &Version, seen: &mut WatchSet) -> Result<(u64, Self::Reply), RpcError> {
         let lookup = if self.connect || self.service.connect { Lookup::Connect } else { Lookup::Service };
-        let (_, instances) = version.check_service_nodes(&self.service.service, lookup, seen);
+        let (_, instances) = Answering::find(version, &self.service.service, lookup, seen);
         let mut rows: Vec<Instance> =
             instances.iter().filter(|row| selects(self.service, row)).cloned().collect();
         rows.shuffle(&mut rand::rng());

@@ -103,6 +103,37 @@ async fn services_are_found_behind_their_ingress() {
 }
 
 #[tokio::test]
+async fn services_are_found_for_the_mesh_behind_their_terminating_gateway() {
+    let agent = with_gateways().await;
+    let kinds = |rows: Value, at: &str| -> Vec<String> {
+        let rows = rows.as_array().cloned().unwrap_or_default();
+        rows.iter().filter_map(|row| row.pointer(at)?.as_str().map(str::to_owned)).collect()
+    };
+    // The one by its name, the others by the wildcard; the gateway itself is behind none.
+    for service in ["db", "web"] {
+        let found = agent.until(&format!("/v1/health/connect/{service}"), |reply| reply.text() != "[]").await;
+        assert_eq!(kinds(found.json(), "/Service/Kind"), ["terminating-gateway"], "{service}");
+        let found = agent.get(&format!("/v1/catalog/connect/{service}")).await.ok();
+        assert_eq!(kinds(found.json(), "/ServiceKind"), ["terminating-gateway"], "{service}");
+    }
+    for none in ["tg", "nothing", "consul"] {
+        assert_eq!(agent.get(&format!("/v1/health/connect/{none}")).await.ok().json(), json!([]), "{none}");
+    }
+    if !tools::lacks(&["dig"]) {
+        let answer = agent.dig("db.connect.consul SRV").await;
+        assert!(answer.text.contains(" 8443 "), "{}", answer.text);
+    }
+    // Whoever waits hears that the way is closed.
+    let before = agent.get("/v1/health/connect/db").await.ok();
+    let waiting = format!("/v1/health/connect/db?index={}&wait=1m", before.index());
+    let close = async {
+        agent.delete("/v1/config/terminating-gateway/tg").await.ok();
+    };
+    let (after, ()) = tokio::join!(agent.get(&waiting), close);
+    assert_eq!(after.ok().json(), json!([]));
+}
+
+#[tokio::test]
 async fn ingress_names_resolve_to_the_gateway() {
     if tools::lacks(&["dig"]) {
         return;
