@@ -150,7 +150,7 @@ mod tests {
 
     /// One of everything that is read only where it is present.
     const PRESENT: &str = r#"
-        service { name = "a" tagged_addresses { lan { address = "x" port = 1 } }
+        service { name = "a" ports = [ { name = "p" port = 1 } ] tagged_addresses { lan { address = "x" port = 1 } }
                   check { name = "b" ttl = "1s" } checks = [ { name = "c" ttl = "1s" } ] }
         check { name = "d" ttl = "1s" }
         ui_config { content_path = "x" }
