@@ -24,6 +24,8 @@ pub(crate) struct Contact {
     /// The commit index that the first leader heard had told.
     goal: Mutex<Option<u64>>,
     caught_up: AtomicBool,
+    /// Until when this server backs the successor that its leader has chosen.
+    backing: Mutex<Option<Instant>>,
     /// A leader was heard after a time without one.
     pub regained: Notify,
 }
@@ -49,6 +51,7 @@ impl Contact {
             working: AtomicUsize::new(0),
             goal: Mutex::default(),
             caught_up: AtomicBool::new(false),
+            backing: Mutex::default(),
             regained: Notify::new(),
         }
     }
@@ -68,6 +71,15 @@ impl Contact {
         if let Some(committed) = committed {
             self.goal.lock().get_or_insert(committed);
         }
+    }
+
+    /// A successor was chosen, this server or another: for a while no other is encouraged to stand.
+    pub fn back_successor(&self) {
+        *self.backing.lock() = Some(Instant::now() + self.promise);
+    }
+
+    pub fn backs_successor(&self) -> bool {
+        self.backing.lock().is_some_and(|until| Instant::now() < until)
     }
 
     pub fn last(&self) -> Option<Instant> {

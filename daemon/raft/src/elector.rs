@@ -48,7 +48,7 @@ pub(crate) struct Elector {
 
 /// Whether this server would elect a candidate whose log ends with `last`.
 pub(crate) fn would_elect(contact: &Contact, lease: &Lease, log: &Log, last: Option<LogId>) -> bool {
-    !contact.is_bound() && !lease.may_propose() && last >= log.last()
+    !contact.is_bound() && !contact.backs_successor() && !lease.may_propose() && last >= log.last()
 }
 
 impl Elector {

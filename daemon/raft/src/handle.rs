@@ -57,7 +57,7 @@ pub(crate) struct Inner<S: StateMachine> {
     log: Log,
     progress: Arc<Progress>,
     policy: Arc<Mutex<SnapshotPolicy>>,
-    contact: Arc<Contact>,
+    pub contact: Arc<Contact>,
     server: Server,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,

@@ -108,6 +108,7 @@ impl<S: StateMachine> RaftHandle<S> {
         let deadline = Instant::now() + limit;
         let mut leadership = self.watch_leadership();
         while Instant::now() < deadline {
+            self.inner.contact.back_successor();
             let asked = self.inner.transport.call(target, Method::TakeLead, request.clone(), heartbeat);
             asked.await.map_err(|error| refused(&error))?;
             let elected =

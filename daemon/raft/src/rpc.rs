@@ -132,6 +132,7 @@ impl Server {
     /// The leader has fallen silent and asks again until somebody leads, so a promise may run out first.
     async fn take_lead(&self, body: &[u8]) -> Result<Bytes, ServeError> {
         wire::decode_for::<()>(self.me, body)?;
+        self.contact.back_successor();
         if !self.contact.is_bound() {
             self.raft.trigger().elect().await.map_err(stopped)?;
         }
