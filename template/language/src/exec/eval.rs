@@ -13,15 +13,22 @@ impl<'t, C: ?Sized> Execution<'t, C> {
     /// Evaluates a pipeline and sets its variables.
     pub(super) fn pipeline(&mut self, dot: &Value, pipeline: &'t Pipeline) -> Evaluated {
         self.at = At::Pipeline(pipeline);
-        let mut piped = None;
-        for command in &pipeline.commands {
-            piped = Some(self.command(dot, command, piped)?.settled());
-        }
-        let value = piped.unwrap_or_default();
+        self.nesting += 1;
+        let result = self.commands(dot, &pipeline.commands);
+        self.nesting -= 1;
+        let value = result?;
         for target in &pipeline.targets {
             self.store(&target.name, target.store, value.clone())?;
         }
         Ok(value)
+    }
+
+    fn commands(&mut self, dot: &Value, commands: &'t [Command]) -> Evaluated {
+        let mut piped = None;
+        for command in commands {
+            piped = Some(self.command(dot, command, piped)?.settled());
+        }
+        Ok(piped.unwrap_or_default())
     }
 
     fn command(&mut self, dot: &Value, command: &'t Command, piped: Option<Value>) -> Evaluated {
@@ -42,7 +49,7 @@ impl<'t, C: ?Sized> Execution<'t, C> {
             _ => self.at = At::Expr(word),
         }
         if piped.is_some() || !command.args.is_empty() {
-            return Err(self.fail(format_args!("can't give argument to non-function {word}")));
+            return Err(self.fail(format_args!("can't give argument to non-function {}", At::Expr(word))));
         }
         match &word.kind {
             ExprKind::Nil => Err(self.fail("nil is not a command")),

@@ -15,10 +15,11 @@ use crate::templates::Templates;
 use crate::text::Text;
 use crate::value::Value;
 
-/// How many times [`Execution::render`] may be nested before it goes on in a thread of its own, with a stack
-/// large enough for as many more, whatever the expressions between them look like.
-const RENDERS_PER_STACK: usize = 16;
-const STACK_BYTES: usize = 32 << 20;
+/// How many expressions may be under evaluation, one inside the other, before a template rendered by a function
+/// gets a stack of its own. Less than half of what a thread's usual stack holds in a build without
+/// optimizations, because the template may nest as deep again in parentheses.
+const NESTING_PER_STACK: usize = 64;
+const STACK_BYTES: usize = 4 << 20;
 
 /// What an execution may use up before it fails. The defaults are far above what any real template needs.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub struct Execution<'t, C: ?Sized> {
     /// Where those of the innermost template begin.
     base: usize,
     renders: usize,
+    /// Pipelines under evaluation on this stack.
+    nesting: usize,
     steps: u64,
 }
 
@@ -80,6 +83,7 @@ impl<'t, C: ?Sized> Execution<'t, C> {
             variables: Vec::new(),
             base: 0,
             renders: 0,
+            nesting: 0,
             steps: 0,
         }
     }
@@ -111,7 +115,7 @@ impl<'t, C: ?Sized> Execution<'t, C> {
         self.renders += 1;
         let (outer, at) = (self.program, self.at);
         let mut out = Vec::new();
-        let result = if self.renders.is_multiple_of(RENDERS_PER_STACK) {
+        let result = if self.nesting > NESTING_PER_STACK {
             self.run_on_new_stack(program, data, &mut out)
         } else {
             self.run(program, data, &mut out)
@@ -130,11 +134,13 @@ impl<'t, C: ?Sized> Execution<'t, C> {
     where
         C: Send,
     {
+        let nesting = std::mem::take(&mut self.nesting);
         let outcome = std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
             let thread = builder.spawn_scoped(scope, || self.run(program, data, out)).ok()?;
             thread.join().ok()
         });
+        self.nesting = nesting;
         outcome.unwrap_or_else(|| Err(self.fail("no stack for another template")))
     }
 

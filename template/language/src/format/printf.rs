@@ -66,13 +66,19 @@ impl<'f> Directive<'f> {
         self.spec.zero &= !self.spec.minus;
     }
 
-    /// A number written in the format; `None` if there is none or it is too large.
+    /// A number written in the format, if there is one. One that is far too large ends the format.
     fn number(&mut self) -> Option<usize> {
-        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (text, rest) = self.rest.split_at(digits);
-        let number = std::str::from_utf8(text).ok()?.parse().ok()?;
-        self.rest = rest;
-        (number <= MAX_WIDTH).then_some(number)
+        let mut number = None;
+        while let Some((byte @ b'0'..=b'9', rest)) = self.rest.split_first() {
+            let so_far = number.unwrap_or(0);
+            if so_far > MAX_WIDTH {
+                self.rest = &[];
+                return None;
+            }
+            number = Some(so_far * 10 + usize::from(byte - b'0'));
+            self.rest = rest;
+        }
+        number
     }
 }
 
