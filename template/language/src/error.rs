@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::format::quote::quoted;
+
 /// A template that cannot be parsed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("template: {name}:{line}: {message}")]
@@ -14,25 +16,33 @@ pub struct ParseError {
     pub message: String,
 }
 
-/// A template that failed while it ran. What it had written until then is to be thrown away.
+/// A template that failed while it ran; small, because every evaluation may return one. What it had written until then is to be thrown away.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ExecError {
-    /// No template of this name was parsed.
-    #[error("template: no template {wanted:?} associated with template {set:?}")]
-    NotFound {
-        /// The name asked for.
-        wanted: String,
-        /// Name of the set.
-        set: String,
-    },
+    /// No template of the name asked for was parsed.
+    #[error("template: {0}")]
+    NotFound(Box<NotFound>),
     /// An expression failed.
     #[error("template: {}", .0)]
     At(Box<Failure>),
 }
 
+/// Which template is not there.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("no template {} associated with template {}", quoted(.wanted.as_bytes()), quoted(.set.as_bytes()))]
+pub struct NotFound {
+    /// The name asked for.
+    pub wanted: String,
+    /// Name of the set.
+    pub set: String,
+}
+
 /// Which expression of a template failed, and why.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{source_name}:{line}:{column}: executing {template:?} at <{expression}>: {message}")]
+#[error(
+    "{source_name}:{line}:{column}: executing {} at <{expression}>: {message}",
+    quoted(.template.as_bytes())
+)]
 pub struct Failure {
     /// Name of the source.
     pub source_name: String,

@@ -332,7 +332,12 @@ impl<'s> Lexer<'s> {
     /// A number, whose exact form is checked when it is parsed.
     fn number(&mut self) -> Token<'s> {
         self.pos = self.start;
-        if self.scan_number() {
+        let complete = self.scan_number();
+        // What follows could only be the imaginary part of a complex number, which there is none of here.
+        let goes_on = complete && matches!(self.peek(), Some('+' | '-'));
+        if goes_on {
+            self.scan_number();
+        } else if complete {
             return self.emit(Kind::Number);
         }
         let shown = quote::quoted(self.input.get(self.start..self.pos).unwrap_or(&[]));

@@ -37,6 +37,7 @@ mod parse;
 mod program;
 mod record;
 mod signature;
+mod teardown;
 mod templates;
 mod text;
 mod token;
@@ -44,7 +45,7 @@ mod unquote;
 mod value;
 
 pub use callable::Callable;
-pub use error::{CallError, ExecError, Failure, ParseError};
+pub use error::{CallError, ExecError, Failure, NotFound, ParseError};
 pub use exec::{Execution, Limits, MissingKey};
 pub use functions::{Args, CallResult, Functions};
 pub use list::{List, ListMethod, ListType};

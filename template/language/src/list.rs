@@ -91,8 +91,8 @@ impl List {
     }
 
     /// The elements, copied only if somebody else holds this list too.
-    pub fn into_vec(self) -> Vec<Value> {
-        self.items.map(Arc::unwrap_or_clone).unwrap_or_default()
+    pub fn into_vec(mut self) -> Vec<Value> {
+        self.items.take().map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 
     pub(crate) fn method(&self, name: &str) -> Option<&'static ListMethod> {
@@ -106,9 +106,20 @@ impl List {
         Some(if any && matches!(value, Value::Nil) { Value::NilPtr(INTERFACE) } else { value })
     }
 
+    /// Takes the elements out if nobody else holds this list.
+    pub(crate) fn take_unshared(&mut self) -> Vec<Value> {
+        self.items.take().and_then(Arc::into_inner).unwrap_or_default()
+    }
+
     /// An address that tells this list from all others.
     pub(crate) fn address(&self) -> usize {
         self.items.as_ref().map_or(0, |items| Arc::as_ptr(items) as usize)
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        crate::teardown::drop_all(self.take_unshared());
     }
 }
 

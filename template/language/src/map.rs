@@ -195,6 +195,11 @@ impl Map {
         Arc::make_mut(self.lock().as_mut()?).remove(key)
     }
 
+    /// The values, if nobody else holds this map.
+    pub(crate) fn into_unshared(self) -> Vec<Value> {
+        Arc::into_inner(self.0).map(|mut inner| inner.take_unshared()).unwrap_or_default()
+    }
+
     /// An address that tells this map from all others.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
@@ -203,6 +208,19 @@ impl Map {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Entries>>> {
         // Entries are only ever replaced whole, so a panic elsewhere cannot have left them half changed.
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn take_unshared(&mut self) -> Vec<Value> {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        entries.and_then(Arc::into_inner).map(|entries| entries.into_values().collect()).unwrap_or_default()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        crate::teardown::drop_all(self.take_unshared());
     }
 }
 

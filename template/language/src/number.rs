@@ -20,8 +20,11 @@ pub(crate) struct Number {
 impl Number {
     /// Reads `'a'`.
     pub(crate) fn character(text: &str) -> Result<Number, String> {
-        let code = crate::unquote::character(text.as_bytes())
-            .map_err(|_| format!("malformed character constant: {text}"))?;
+        let code = match crate::unquote::character(text.as_bytes()) {
+            Ok(Some(code)) => code,
+            Ok(None) => return Err(format!("malformed character constant: {text}")),
+            Err(_) => return Err("invalid syntax".into()),
+        };
         Ok(Number {
             text: text.into(),
             int: Some(code.into()),

@@ -1,5 +1,7 @@
 //! What the data types of a program have to offer to be used in templates.
 
+use std::any::Any;
+
 use crate::error::CallError;
 use crate::signature::Signature;
 use crate::value::Value;
@@ -26,7 +28,7 @@ use crate::value::Value;
 ///     }
 /// }
 /// ```
-pub trait Record: Send + Sync {
+pub trait Record: Any + Send + Sync {
     /// The type, spelled as in Go: `*catalog.Node` if records are the same only when they are one and the
     /// same object, `catalog.Node` if they are the same when their fields are.
     fn type_name(&self) -> &'static str;

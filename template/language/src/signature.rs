@@ -76,9 +76,12 @@ impl Param {
     }
 
     /// Holds a value that was computed, as opposed to written as a literal, against the parameter.
-    pub(crate) fn check(self, value: Value) -> Result<Value, String> {
+    pub(crate) fn check(self, mut value: Value) -> Result<Value, String> {
+        if let Param::Any = self {
+            value.settle();
+            return Ok(value);
+        }
         let fits = match (self, &value) {
-            (Param::Any, _) => return Ok(value.settled()),
             (_, Value::Nil) => {
                 return self.zero().ok_or_else(|| format!("invalid value; expected {}", self.type_name()));
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{ExecError, ParseError};
+use crate::error::{ExecError, NotFound, ParseError};
 use crate::exec::{Execution, Limits, MissingKey};
 use crate::functions::Functions;
 use crate::lex::Delimiters;
@@ -122,7 +122,8 @@ impl<C: ?Sized> Templates<C> {
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<&Program, ExecError> {
-        let not_found = || ExecError::NotFound { wanted: name.to_owned(), set: self.name.clone() };
+        let not_found =
+            || ExecError::NotFound(Box::new(NotFound { wanted: name.to_owned(), set: self.name.clone() }));
         self.program(name).ok_or_else(not_found)
     }
 

@@ -35,8 +35,8 @@ pub(crate) fn string(literal: &[u8]) -> Result<Text, BadLiteral> {
     Ok(out.into())
 }
 
-/// The code point that a literal such as `'a'` or `'\n'` stands for.
-pub(crate) fn character(literal: &[u8]) -> Result<u32, BadLiteral> {
+/// The code point that a literal such as `'a'` or `'\n'` stands for; nothing if there is more than one.
+pub(crate) fn character(literal: &[u8]) -> Result<Option<u32>, BadLiteral> {
     let [b'\'', body @ .., b'\''] = literal else { return Err(BadLiteral) };
     let (code, rest) = match body {
         [b'\\', after @ ..] => match escape(after, b'\'')? {
@@ -48,7 +48,7 @@ pub(crate) fn character(literal: &[u8]) -> Result<u32, BadLiteral> {
             (u32::from(char), body.get(width..).unwrap_or(&[]))
         }
     };
-    if rest.is_empty() { Ok(code) } else { Err(BadLiteral) }
+    Ok(rest.is_empty().then_some(code))
 }
 
 enum Unit {

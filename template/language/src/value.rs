@@ -1,5 +1,6 @@
 //! The values of the language.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ pub(crate) const INTERFACE: &str = "interface {}";
 /// A value; cloning one never copies more than a pointer.
 ///
 /// Whole numbers have one width: what Go tells apart as `int` and `int64` is `int` here.
+// The tag takes a whole word, so that values are moved as words: they are moved all the time.
 #[derive(Clone, Default)]
+#[repr(u64)]
 pub enum Value {
     /// No value at all. Prints `<no value>`.
     #[default]
@@ -56,7 +59,7 @@ impl Value {
     }
 
     /// A record.
-    pub fn record(record: impl Record + 'static) -> Value {
+    pub fn record(record: impl Record) -> Value {
         Value::Record(Arc::new(record))
     }
 
@@ -115,6 +118,13 @@ impl Value {
         if let Value::Map(map) = self { Some(map) } else { None }
     }
 
+    /// The record, if it is one of the type `R`.
+    pub fn as_record<R: Record>(&self) -> Option<&R> {
+        let Value::Record(record) = self else { return None };
+        let record: &dyn Any = record.as_ref();
+        record.downcast_ref()
+    }
+
     /// The value as printed by a template: `<no value>` for nil, a record as its fields.
     pub fn to_text(&self) -> Text {
         let mut out = Vec::new();
@@ -124,8 +134,10 @@ impl Value {
 
     /// A nil that came out of a container of values of any type is plain nil for whoever gets it whole; only a
     /// chain of fields has to tell the two apart.
-    pub(crate) fn settled(self) -> Value {
-        if let Value::NilPtr(INTERFACE) = self { Value::Nil } else { self }
+    pub(crate) fn settle(&mut self) {
+        if let Value::NilPtr(INTERFACE) = self {
+            *self = Value::Nil;
+        }
     }
 }
 
@@ -145,6 +157,7 @@ from! {
     i64 => |number| Value::Int(number);
     u32 => |number| Value::Uint(number.into());
     u64 => |number| Value::Uint(number);
+    usize => |number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     f64 => |number| Value::Float(number);
     &str => |text| Value::Str(text.into());
     String => |text| Value::Str(text.into());
@@ -154,6 +167,7 @@ from! {
     List => |list| Value::List(list);
     Map => |map| Value::Map(map);
     Arc<dyn Record> => |record| Value::Record(record);
+    Vec<Text> => |strings| Value::List(List::strings(strings));
     Vec<String> => |strings| Value::List(List::strings(strings));
     Vec<Value> => |values| Value::List(List::any(values));
 }

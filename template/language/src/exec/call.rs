@@ -20,7 +20,10 @@ impl<'t, C: ?Sized> Execution<'t, C> {
     ) -> Result<Value, ExecError> {
         let functions = self.functions();
         let Some(function) = functions.get(id) else {
-            return Err(self.fail(format_args!("{name:?} is not a defined function")));
+            return Err(self.fail(format_args!(
+                "{} is not a defined function",
+                crate::format::quote::quoted(name.as_bytes())
+            )));
         };
         let result = match &function.body {
             Body::And => return self.logic(dot, name, function, args, piped, false),

@@ -24,11 +24,14 @@ impl<'t, C: ?Sized> Execution<'t, C> {
     }
 
     fn commands(&mut self, dot: &Value, commands: &'t [Command]) -> Evaluated {
-        let mut piped = None;
-        for command in commands {
-            piped = Some(self.command(dot, command, piped)?.settled());
+        let Some((first, rest)) = commands.split_first() else { return Ok(Value::Nil) };
+        let mut value = self.command(dot, first, None)?;
+        value.settle();
+        for command in rest {
+            value = self.command(dot, command, Some(value))?;
+            value.settle();
         }
-        Ok(piped.unwrap_or_default())
+        Ok(value)
     }
 
     fn command(&mut self, dot: &Value, command: &'t Command, piped: Option<Value>) -> Evaluated {

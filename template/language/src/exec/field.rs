@@ -36,6 +36,13 @@ impl<'t, C: ?Sized> Execution<'t, C> {
         piped: Option<Value>,
     ) -> Result<Value, ExecError> {
         let mut given = Given { args, piped };
+        // By far the most chains are one field of a record.
+        if let ([name], Value::Record(record)) = (fields, receiver)
+            && given.is_nothing()
+            && let Some(value) = record.field(&name.text)
+        {
+            return Ok(value);
+        }
         let mut current: Option<Value> = None;
         let mut declared: Option<&'static str> = None;
         for (index, name) in fields.iter().enumerate() {

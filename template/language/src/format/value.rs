@@ -37,6 +37,7 @@ impl<'p> Printer<'p> {
             return self.raw("...");
         }
         match verb {
+            'T' if matches!(value, Value::Nil) => return self.spec.pad(self.out, b"<nil>"),
             'T' => return self.text(value.type_name().as_bytes(), 's'),
             'p' => return self.pointer(value, 'p'),
             _ => {}

@@ -82,6 +82,14 @@ fn a_map_that_contains_itself_can_be_printed() {
 }
 
 #[test]
+fn values_may_contain_each_other_as_deep_as_one_likes() {
+    let source = r#"{{$l := list}}{{range 100000}}{{$l = list $l}}{{end}}{{len $l}}"#;
+    assert_eq!(render(source).as_deref(), Ok("1"));
+    let source = r#"{{$d := dict}}{{range 100000}}{{$d = dict "d" (list $d)}}{{end}}{{len $d}}"#;
+    assert_eq!(render(source).as_deref(), Ok("1"));
+}
+
+#[test]
 fn absurd_widths_are_refused() {
     assert_eq!(
         render(r#"{{printf "%99999999999d" 1}}{{len (printf "%1000000d" 1)}}"#).as_deref(),

@@ -7,7 +7,7 @@ use consul_template_language::{Functions, List, ListType, Map, Param, Record, Te
 
 const SERVICES: usize = 1_000;
 const INSTANCES: usize = 10;
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 50;
 
 struct Instance {
     name: Text,
