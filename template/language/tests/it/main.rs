@@ -3,6 +3,7 @@
 mod calls;
 mod control;
 mod execution_errors;
+mod fixtures;
 mod limits;
 mod missing;
 mod parse_errors;

@@ -72,6 +72,81 @@ fn piece() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// Balanced templates, so that most of what is generated also runs.
+fn balanced() -> impl Strategy<Value = String> {
+    let operand = prop::sample::select(vec![
+        ".",
+        "$",
+        "$v",
+        "1",
+        "1.5",
+        "\"s\"",
+        "nil",
+        "true",
+        "(list 1 2 nil)",
+        "(dict \"k\" .)",
+        "node",
+        "address",
+        "strings",
+        "nullNode",
+        "(span 1 4)",
+        "greeter",
+        ".k",
+        "$v.k",
+        "node.Tags",
+        "(flags 3)",
+        "(duration 5)",
+        "(bytes \"ab\")",
+    ]);
+    let function = prop::sample::select(vec![
+        "print",
+        "printf \"%v %5.2f %q\"",
+        "len",
+        "index",
+        "slice",
+        "not",
+        "and",
+        "or",
+        "eq",
+        "lt",
+        "html",
+        "js",
+        "urlquery",
+        "println",
+        "call",
+        "include \"d\"",
+        "set",
+        "join \",\"",
+        "scratch.Set \"k\"",
+        "node.Greet \"x\"",
+        "set (dict) \"k\"",
+    ]);
+    let pipeline = (function, operand.clone(), operand.clone(), operand, 0..6)
+        .prop_map(|(function, a, b, c, shape)| match shape {
+            0 => a.to_owned(),
+            1 => format!("{a} | {function}"),
+            2 => format!("{function} {a}"),
+            3 => format!("{function} {a} {b}"),
+            4 => format!("{a} | {function} {b} | print {c}"),
+            _ => format!("{function} ({function} {a}) {b}"),
+        })
+        .boxed();
+    let leaf = pipeline.clone().prop_map(|pipeline| format!("{{{{{pipeline}}}}}")).boxed();
+    leaf.prop_recursive(4, 32, 4, move |inner| {
+        (pipeline.clone(), inner.clone(), inner, 0..9).prop_map(|(pipeline, a, b, shape)| match shape {
+            0 => format!("{{{{if {pipeline}}}}}{a}{{{{else}}}}{b}{{{{end}}}}"),
+            1 => format!("{{{{with {pipeline}}}}}{a}{{{{else}}}}{b}{{{{end}}}}"),
+            2 => format!("{{{{range {pipeline}}}}}{a}{{{{else}}}}{b}{{{{end}}}}"),
+            3 => format!("{{{{range $i, $v := {pipeline}}}}}{a}{{{{continue}}}}{b}{{{{end}}}}"),
+            4 => format!("{{{{range $v = {pipeline}}}}}{a}{{{{break}}}}{{{{end}}}}{b}"),
+            5 => format!("{{{{$v = {pipeline}}}}}{a}{b}"),
+            6 => format!("{{{{if {pipeline}}}}}{{{{$v := 2}}}}{a}{{{{else}}}}{b}{{{{end}}}}"),
+            7 => format!("{{{{template \"d\" {pipeline}}}}}{a}{b}"),
+            _ => format!("{a} {{{{- print 1 -}}}} {b}"),
+        })
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -88,6 +163,15 @@ proptest! {
     #[test]
     fn arbitrary_pieces_are_survived(pieces in prop::collection::vec(piece(), 0..40)) {
         run(pieces.concat().as_bytes());
+    }
+
+    #[test]
+    fn arbitrary_structures_are_survived(body in balanced()) {
+        let source = format!("{{{{define \"d\"}}}}<{{{{.}}}}>{{{{end}}}}{{{{$v := 1}}}}{body}");
+        let mut templates = templates("t");
+        templates.set_limits(Limits { template_depth: 50, render_depth: 5, steps: 2_000, output: 100_000 });
+        templates.parse(&source).unwrap();
+        let _ = templates.render(&mut Context::default(), Value::Int(3));
     }
 
     #[test]
