@@ -10,7 +10,8 @@
 //!
 //! A source is split into tokens (`lex`), parsed into programs (`parse`, `program`, `ast`) and executed
 //! (`exec`) on [`Value`]s, which `format` turns into text. Imaginary numbers and functions as iterators are the
-//! only parts of the language that are absent, and there is one integer type with a sign, called `int`.
+//! only parts of the language that are absent, and there is one type of integers with a sign, called `int`,
+//! and one without, called `uint64`.
 //!
 //! ```
 //! use consul_template_language::{Functions, List, Templates, Value};

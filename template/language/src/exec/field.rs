@@ -93,8 +93,11 @@ impl<'t, C: ?Sized> Execution<'t, C> {
                     return self.method(dot, &method.signature, name, expr, given, call);
                 }
             }
-            Value::Duration(nanoseconds) if let Some(value) = duration_method(*nanoseconds, &name.text) => {
-                return self.method(dot, &Signature::fixed(&[]), name, expr, given, |_| Ok(value.clone()));
+            Value::Duration(nanoseconds) => {
+                if let Some(value) = duration_method(*nanoseconds, &name.text) {
+                    let none = Signature::fixed(&[]);
+                    return self.method(dot, &none, name, expr, given, |_| Ok(value.clone()));
+                }
             }
             Value::Nil if self.missing_key() == MissingKey::Error => {
                 let key = quoted(name.text.as_bytes());

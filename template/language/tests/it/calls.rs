@@ -178,6 +178,47 @@ fn functions_share_a_context() {
 }
 
 #[test]
+fn templates_run_in_several_threads_at_once() {
+    let mut templates = templates("t");
+    templates.parse(r#"{{range 50}}{{lookup "a"}}{{end}}"#).unwrap();
+    let run = || {
+        let mut context = Context::default();
+        let output = templates.render(&mut context, Value::Nil).unwrap();
+        (output.len(), context.looked_up.len())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), (50, 50));
+        }
+    });
+}
+
+#[test]
+fn a_function_can_be_replaced_and_have_other_names() {
+    let mut functions = crate::support::functions();
+    functions.alias("shout", "upper");
+    functions
+        .add("upper", ([], consul_template_language::Param::Any), |_, _| Err("function is disabled".into()));
+    let mut templates = consul_template_language::Templates::new("t", functions);
+    templates.parse(r#"{{shout "a"}}{{upper}}"#).unwrap();
+    let mut output = Vec::new();
+    let error = templates.execute(&mut Context::default(), Value::Nil, &mut output).unwrap_err();
+    assert_eq!(output, b"A");
+    assert_eq!(
+        error.to_string(),
+        r#"template: t:1:15: executing "t" at <upper>: error calling upper: function is disabled"#
+    );
+}
+
+#[test]
+fn functions_recognize_records_of_the_program() {
+    let address = Value::record(crate::support::Address { host: "h", port: 7 });
+    assert_eq!(address.as_record::<crate::support::Address>().map(|address| address.port), Some(7));
+    assert!(address.as_record::<crate::support::Node>().is_none());
+}
+
+#[test]
 fn only_functions_and_methods_take_arguments() {
     check_errors(&[
         ("{{1 2}}", r#"template: t:1:2: executing "t" at <1>: can't give argument to non-function 1"#),
