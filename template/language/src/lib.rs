@@ -48,6 +48,8 @@ mod value;
 pub use callable::Callable;
 pub use error::{CallError, ExecError, Failure, NotFound, ParseError};
 pub use exec::{Execution, Limits, MissingKey};
+pub use format::quote::quoted;
+pub use format::sprintf;
 pub use functions::{Args, CallResult, Functions};
 pub use list::{List, ListMethod, ListType};
 pub use map::{Key, KeyKind, Map, MapType};

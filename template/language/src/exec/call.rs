@@ -2,10 +2,31 @@
 
 use super::{At, Execution};
 use crate::ast::Expr;
-use crate::error::ExecError;
+use crate::error::{CallError, ExecError};
 use crate::functions::{Args, Body, Function, FunctionId};
 use crate::signature::Param;
+use crate::templates::Templates;
 use crate::value::Value;
+
+impl<C: ?Sized> Templates<C> {
+    /// Calls a function from outside of any template, with arguments as if they were piped into it: `and`,
+    /// `or` and `call` are part of the syntax and cannot be called.
+    ///
+    /// # Errors
+    /// If there is no such function, the arguments do not match it, or it fails.
+    pub fn call(&self, name: &str, context: &mut C, args: Vec<Value>) -> Result<Value, CallError> {
+        let id = self.functions().find(name);
+        let function = id.and_then(|id| self.functions().get(id));
+        let Some(Function { signature, body: Body::Native(body) }) = function else {
+            return Err(format!("{} is not a defined function", crate::quoted(name.as_bytes())).into());
+        };
+        signature.check_count(name, args.len(), false)?;
+        let checked: Result<Vec<Value>, String> =
+            args.into_iter().enumerate().map(|(index, arg)| signature.param(index).check(arg)).collect();
+        let program = self.find("").map_err(CallError::from_error)?;
+        body(&mut Execution::new(self, context, program), Args::new(&checked?))
+    }
+}
 
 impl<'t, C: ?Sized> Execution<'t, C> {
     /// Calls a function; `call` is what an error of it is reported for.

@@ -23,6 +23,13 @@ pub(crate) fn print_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
+/// The text `printf` makes of `values`.
+pub fn sprintf(format: &[u8], values: &[Value]) -> Vec<u8> {
+    let mut out = Vec::new();
+    printf(&mut out, format, values);
+    out
+}
+
 /// Writes values, with a space between two of them if neither is a string.
 pub(crate) fn print(out: &mut Vec<u8>, values: &[Value]) {
     let mut after_string = true;

@@ -14,7 +14,7 @@ pub(crate) enum Escapes {
 }
 
 /// A string between double quotes.
-pub(crate) fn quoted(text: &[u8]) -> String {
+pub fn quoted(text: &[u8]) -> String {
     quote(text, '"', Escapes::Unprintable)
 }
 
