@@ -7,10 +7,8 @@ mod table;
 
 use std::path::PathBuf;
 
-pub use flag::{Flag, Takes};
 pub use help::usage;
-pub use parse::{FlagError, parse};
-pub use table::FLAGS;
+pub use parse::parse;
 
 use crate::config::Layer;
 

@@ -34,6 +34,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Line, FlagErro
         rest.push(word.into_string().map_err(|_| FlagError::Encoding(at + 1))?);
     }
     let mut words = rest.into_iter().peekable();
+    let mut spaced = false;
     while let Some(word) = words.next_if(|word| word.len() > 1 && word.starts_with('-')) {
         if word == "--" {
             break;
@@ -59,10 +60,11 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Line, FlagErro
             (None, Takes::Switch) => "true".to_owned(),
             (None, Takes::Value(_)) => words.next().ok_or(FlagError::NoValue(flag.name))?,
         };
+        spaced = spaced || value == "=";
         apply(flag, &value, &mut line)?;
     }
     let extra: Vec<String> = words.map(|word| format!("{word:?}")).collect();
-    if extra.is_empty() { Ok(line) } else { Err(extra_words(&extra)) }
+    if extra.is_empty() { Ok(line) } else { Err(extra_words(&extra, spaced)) }
 }
 
 fn apply(flag: &Flag, value: &str, line: &mut Line) -> Result<(), FlagError> {
@@ -80,9 +82,11 @@ fn apply(flag: &Flag, value: &str, line: &mut Line) -> Result<(), FlagError> {
 }
 
 /// `-template = "a:b"` is how an old tutorial was typeset; who copies it should be told what is wrong.
-fn extra_words(extra: &[String]) -> FlagError {
+fn extra_words(extra: &[String], spaced: bool) -> FlagError {
     let hint = match extra.first() {
-        Some(first) if first.starts_with("\"=") => " (write -name=value without spaces around the \"=\")",
+        Some(first) if spaced || first.starts_with("\"=") => {
+            " (write -name=value without spaces around the \"=\")"
+        }
         _ => "",
     };
     FlagError::Extra(format!("[{}]{hint}", extra.join(" ")))
@@ -127,7 +131,7 @@ mod tests {
             refusal(&["-template="]),
             "invalid value \"\" for flag -template: template: cannot be empty"
         );
-        assert!(refusal(&["-template", "=", "a:b"]).contains("template: "));
+        assert!(refusal(&["-template", "=", "a:b"]).contains("without spaces"));
         assert!(refusal(&["-once", "=", "true"]).contains("without spaces"));
         assert_eq!(
             refusal(&["-consul-auth", ""]),

@@ -21,7 +21,6 @@ pub use files::read_path;
 pub use finalize::{Refusal, finalize};
 pub use layer::*;
 pub use settings::*;
-pub use signal::SignalChoice;
 pub use source::parse_template_flag;
 pub use wait::Wait;
 

@@ -233,9 +233,16 @@ impl<D: Ask> Core<D> {
         let Some(state) = self.templates.get_mut(template) else { return };
         let Evaluation { used, missing, output } = evaluation;
         state.missing = missing;
+        if output.is_ok() {
+            state.used = used;
+        } else {
+            // What the last good evaluation used stays watched: its next change may mend things.
+            state.used.extend(used);
+        }
+        self.watch_new(template);
+        let Some(state) = self.templates.get_mut(template) else { return };
         match output {
             Ok(output) => {
-                state.used = used;
                 state.edited = false;
                 if state.missing.is_empty() {
                     self.renderable(template, output, now);
@@ -243,15 +250,9 @@ impl<D: Ask> Core<D> {
                     state.held = None;
                 }
             }
-            Err(why) => {
-                // What the last good evaluation used stays watched: its next change may mend things.
-                state.used.extend(used);
-                if state.missing.is_empty() {
-                    self.evaluation_failed(template, why);
-                }
-            }
+            Err(why) if state.missing.is_empty() => self.evaluation_failed(template, why),
+            Err(_) => {}
         }
-        self.watch_new(template);
     }
 
     fn evaluation_failed(&mut self, template: usize, why: String) {

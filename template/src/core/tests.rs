@@ -409,7 +409,7 @@ fn followers_watch_only_what_cannot_be_shared() {
     assert_eq!(rig.asked(), [Action::Evaluate(0)]);
     rig.evaluated(0, &["a", "file x"], &[], "out");
     let publish = Action::Publish { template: 0, dependencies: vec![Dep("a")] };
-    assert_eq!(rig.asked(), [publish, write(0, "out")]);
+    assert_eq!(rig.asked(), [watch("a"), publish, write(0, "out")]);
 }
 
 #[test]
