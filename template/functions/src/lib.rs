@@ -7,9 +7,10 @@ mod argument;
 mod brain;
 pub mod data;
 mod dependency;
+mod encode;
 mod endpoint;
 mod functions;
-mod json;
+mod moment;
 mod pass;
 mod template;
 

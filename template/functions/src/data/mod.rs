@@ -165,7 +165,9 @@ impl Data {
             Data::CaRoots(rows) => rows.to_value(),
             Data::CaLeaf(leaf) => Value::Record(Arc::clone(leaf) as Arc<dyn Record>),
             Data::Peerings(rows) => rows.to_value(),
-            Data::Objects(objects) => List::any(objects.iter().map(crate::json::to_value).collect()).into(),
+            Data::Objects(objects) => {
+                List::any(objects.iter().map(crate::encode::json::to_value).collect()).into()
+            }
         }
     }
 }
