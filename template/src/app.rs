@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{self, Line};
-use crate::config::{Environment, Layer, Refusal, Settings, finalize, parse, read_path};
+use crate::config::{Environment, Layer, Overlay, Refusal, Settings, finalize, parse, read_path};
 use crate::core::Ask;
 use crate::log::{self, Log};
 use crate::runner::{Runner, Verdict, exit};
@@ -103,8 +103,11 @@ fn read_layers(line: &Line) -> Result<(Layer, Vec<String>), Failure> {
     }
     if let Some(text) = std::env::var_os("CT_LOCAL_CONFIG").filter(|text| !text.is_empty()) {
         let text = text.to_string_lossy();
-        let local = parse("CT_LOCAL_CONFIG", &text, &mut warnings)
-            .map_err(|error| Failure { code: exit::FLAGS, bare: true, why: error.to_string() })?;
+        let local = parse("CT_LOCAL_CONFIG", &text, &mut warnings).map_err(|error| Failure {
+            code: exit::FLAGS,
+            bare: true,
+            why: error.to_string(),
+        })?;
         layer.merge(local);
     }
     // The switch overrides what templates say themselves, unlike its namesake in files.

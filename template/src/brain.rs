@@ -70,11 +70,18 @@ fn write(file: &FileToWrite<'_>) -> Result<(), Failure> {
     let linked = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if linked(path) || parent.is_some_and(linked) {
-        return Err(("refusing to write through a symbolic link at", std::io::ErrorKind::InvalidInput.into()));
+        return Err((
+            "refusing to write through a symbolic link at",
+            std::io::ErrorKind::InvalidInput.into(),
+        ));
     }
     if let Some(parent) = parent {
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o755).create(parent).map_err(|error| ("create the directory of", error))?;
+        builder
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)
+            .map_err(|error| ("create the directory of", error))?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.create(true).mode(file.mode).custom_flags(nix::libc::O_NOFOLLOW);
@@ -85,7 +92,8 @@ fn write(file: &FileToWrite<'_>) -> Result<(), Failure> {
         .set_permissions(std::fs::Permissions::from_mode(file.mode))
         .map_err(|error| ("set the mode of", error))?;
     let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let owner = crate::config::Ownership { user: name(file.user), group: name(file.group), uid: None, gid: None };
+    let owner =
+        crate::config::Ownership { user: name(file.user), group: name(file.group), uid: None, gid: None };
     if owner.is_set() {
         let (uid, gid) = crate::write::ids(&owner)
             .map_err(|error| ("set the owner of", std::io::Error::other(error.to_string())))?;

@@ -44,11 +44,18 @@ pub fn objection(guards: &Guards, sizes: Sizes<'_>) -> Option<String> {
     if let Some(before) = sizes.instances_before
         && shrinks(before, total, limit)
     {
-        return Some(format!("instances fall from {before} to {total}, by more than max_shrink = {}", percent(limit)));
+        return Some(format!(
+            "instances fall from {before} to {total}, by more than max_shrink = {}",
+            percent(limit)
+        ));
     }
     let before = usize::try_from(sizes.len_before?).unwrap_or(usize::MAX);
     shrinks(before, sizes.len, limit).then(|| {
-        format!("the file shrinks from {before} to {} bytes, by more than max_shrink = {}", sizes.len, percent(limit))
+        format!(
+            "the file shrinks from {before} to {} bytes, by more than max_shrink = {}",
+            sizes.len,
+            percent(limit)
+        )
     })
 }
 
@@ -70,7 +77,9 @@ pub fn check_of(command: &CommandWords, path: &Path) -> CommandWords {
     let mut words: Vec<String> = Vec::with_capacity(command.0.len() + 1);
     for word in &command.0 {
         found = found || PLACEHOLDERS.iter().any(|placeholder| word.contains(placeholder));
-        words.push(PLACEHOLDERS.iter().fold(word.clone(), |word, placeholder| word.replace(placeholder, shown)));
+        words.push(
+            PLACEHOLDERS.iter().fold(word.clone(), |word, placeholder| word.replace(placeholder, shown)),
+        );
     }
     match words.as_mut_slice() {
         _ if found => {}
@@ -110,7 +119,8 @@ mod tests {
         let guards = Guards { max_shrink: Some(0.5), ..Guards::default() };
         let five = vec![("web".to_owned(), 5)];
         let four = vec![("web".to_owned(), 4)];
-        let before = |instances, len_before| Sizes { instances_before: Some(10), len_before, ..sizes(instances) };
+        let before =
+            |instances, len_before| Sizes { instances_before: Some(10), len_before, ..sizes(instances) };
         assert_eq!(objection(&guards, before(&five, Some(200))), None, "half is not more than half");
         assert!(objection(&guards, before(&four, None)).unwrap().contains("from 10 to 4"));
         assert!(objection(&guards, before(&five, Some(201))).unwrap().contains("from 201 to 100 bytes"));
@@ -121,7 +131,10 @@ mod tests {
     #[test]
     fn the_path_takes_the_place_of_the_placeholder_or_goes_to_the_end() {
         let path = Path::new("/tmp/it's");
-        assert_eq!(check_of(&words(&["nginx", "-t", "-c", "{}"]), path), words(&["nginx", "-t", "-c", "/tmp/it's"]));
+        assert_eq!(
+            check_of(&words(&["nginx", "-t", "-c", "{}"]), path),
+            words(&["nginx", "-t", "-c", "/tmp/it's"])
+        );
         assert_eq!(check_of(&words(&["check"]), path), words(&["check", "/tmp/it's"]));
         assert_eq!(check_of(&words(&["grep -q x {{.src}}"]), path), words(&[r"grep -q x '/tmp/it'\''s'"]));
         assert_eq!(check_of(&words(&["grep -q x"]), path), words(&[r"grep -q x '/tmp/it'\''s'"]));

@@ -93,7 +93,11 @@ impl Log {
 
 /// A path that ends in a slash is a directory for files of our name.
 fn with_name(path: &std::path::Path) -> PathBuf {
-    if path.as_os_str().as_encoded_bytes().ends_with(b"/") { path.join("consul-template.log") } else { path.to_owned() }
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        path.join("consul-template.log")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// `[WARN] (runner) text`, in one line whatever the text holds.

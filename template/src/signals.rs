@@ -37,9 +37,9 @@ impl Signals {
         for caught in CAUGHT {
             let mut stream = signal(SignalKind::from_raw(*caught as i32))?;
             let sender = sender.clone();
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() && sender.send(*caught).is_ok() {}
-            });
+            tokio::spawn(
+                async move { while stream.recv().await.is_some() && sender.send(*caught).is_ok() {} },
+            );
         }
         Ok(Self(receiver))
     }

@@ -16,9 +16,8 @@ const SOURCE_MAX: u64 = 64 << 20;
 pub fn read(source: &Source) -> Result<Vec<u8>, String> {
     match source {
         Source::Inline(text) => Ok(text.clone().into_bytes()),
-        Source::File(path) => read_file(path).map_err(|error| {
-            format!("failed to read template: open {}: {}", path.display(), reason(&error))
-        }),
+        Source::File(path) => read_file(path)
+            .map_err(|error| format!("failed to read template: open {}: {}", path.display(), reason(&error))),
     }
 }
 

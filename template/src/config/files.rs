@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use consul_config::SOURCE_LEN_MAX;
 
-use super::layer::Layer;
+use super::layer::{Layer, Overlay};
 use super::{ConfigError, parse};
 
 /// Deepest nesting of directories that is followed.

@@ -8,6 +8,17 @@ use consul_api::client::Secret;
 use super::signal::SignalChoice;
 use super::wait::Wait;
 
+/// What sources of configuration have in common.
+pub trait Overlay: Default + PartialEq {
+    /// Lays `over` over this.
+    fn merge(&mut self, over: Self);
+
+    /// Whether anything at all was said.
+    fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 /// Declares a struct whose values are all optional and which can be laid over another of its kind: values replace
 /// values, blocks are merged, lists are joined.
 macro_rules! layer {
@@ -24,19 +35,13 @@ macro_rules! layer {
             $($(pub $list: Vec<$list_kind>,)*)?
         }
 
-        impl $name {
-            /// Lays `over` over this.
-            pub fn merge(&mut self, over: Self) {
+        impl Overlay for $name {
+            fn merge(&mut self, over: Self) {
                 $(if over.$value.is_some() {
                     self.$value = over.$value;
                 })*
                 $($(self.$block.merge(over.$block);)*)?
                 $($(self.$list.extend(over.$list);)*)?
-            }
-
-            /// Whether anything at all was said.
-            pub fn is_set(&self) -> bool {
-                *self != Self::default()
             }
         }
     };

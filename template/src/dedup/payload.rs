@@ -60,7 +60,8 @@ pub fn key(prefix: &str, template: &TemplateSettings) -> String {
         Source::File(path) => (path.display().to_string(), ""),
         Source::Inline(text) => (String::new(), text.as_str()),
     };
-    let destination = template.destination.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let destination =
+        template.destination.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut hash = Sha256::new();
     for part in [source.as_str(), contents, &destination, FORMAT] {
         hash.update(part.as_bytes());

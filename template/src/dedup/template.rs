@@ -114,7 +114,8 @@ impl<R: Fn(Shared) + Send + Sync> Candidate<R> {
         let stale = !leading && !self.settings.max_stale.is_zero();
         let wait = self.settings.block_query_wait;
         let wait = if leading { wait.min(LEADER_WAIT) } else { wait };
-        let ask = |consistency, index| QueryOptions { consistency, ..QueryOptions::default() }.after(index, wait);
+        let ask =
+            |consistency, index| QueryOptions { consistency, ..QueryOptions::default() }.after(index, wait);
         let consistency = if stale { Consistency::Stale } else { Consistency::Default };
         let mut found = self.client.kv().get(&self.key, &ask(consistency, index)).await?;
         if stale && found.meta.last_contact > self.settings.max_stale {

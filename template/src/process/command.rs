@@ -34,7 +34,9 @@ pub enum Purpose {
 pub enum CommandError {
     #[error("child: exec: {program:?}: {why}")]
     Start { program: String, why: String },
-    #[error("child: command exited with a non-zero exit status ({status}):\n\n    {command}\n\nA command that reports failure is taken to have failed; if that is expected, append \"|| true\"")]
+    #[error(
+        "child: command exited with a non-zero exit status ({status}):\n\n    {command}\n\nA command that reports failure is taken to have failed; if that is expected, append \"|| true\""
+    )]
     Failed { command: CommandWords, status: String },
     #[error("child: command did not exit within time limit ({:?}):\n\n    {command}\n\nCommands are expected to end by themselves", GoDuration::from(*.limit).to_string())]
     Timeout { command: CommandWords, limit: Duration },
@@ -64,7 +66,9 @@ pub fn start(command: &mut Command) -> Result<Child, CommandError> {
     command.spawn().map_err(|error| {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let why = match error.kind() {
-            io::ErrorKind::NotFound if !program.contains('/') => "executable file not found in $PATH".to_owned(),
+            io::ErrorKind::NotFound if !program.contains('/') => {
+                "executable file not found in $PATH".to_owned()
+            }
             _ => reason(&error),
         };
         CommandError::Start { program, why }

@@ -46,7 +46,8 @@ pub async fn follow(dependency: Dependency, client: Client, asking: Asking, news
                 if is_news && source.tell(answer.value).await.is_err() {
                     return;
                 }
-                let pause = INTERVAL.saturating_sub(started.elapsed()) + JITTER.mul_f64(rand::random_range(0.0..1.0));
+                let pause =
+                    INTERVAL.saturating_sub(started.elapsed()) + JITTER.mul_f64(rand::random_range(0.0..1.0));
                 tokio::time::sleep(pause).await;
             }
             Err(error) => {
@@ -61,7 +62,13 @@ pub async fn follow(dependency: Dependency, client: Client, asking: Asking, news
 }
 
 /// Follows by asking again and again, for what cannot be waited for.
-pub async fn poll(dependency: Dependency, every: Duration, client: Client, asking: Asking, news: mpsc::Sender<News>) {
+pub async fn poll(
+    dependency: Dependency,
+    every: Duration,
+    client: Client,
+    asking: Asking,
+    news: mpsc::Sender<News>,
+) {
     let mut source = Source::new(dependency, client, asking, news);
     loop {
         let told = match source.ask(0).await {
@@ -96,12 +103,15 @@ impl Source {
         self.request(0, Consistency::Default).await
     }
 
-    async fn request(&mut self, index: u64, consistency: Consistency) -> Result<Answer<Option<Data>>, ClientError> {
+    async fn request(
+        &mut self,
+        index: u64,
+        consistency: Consistency,
+    ) -> Result<Answer<Option<Data>>, ClientError> {
         let Some(endpoint) = self.endpoint().await? else {
             return Err(ClientError::Parameter("dependency"));
         };
-        let options =
-            QueryOptions { consistency, ..QueryOptions::default() }.after(index, self.asking.wait);
+        let options = QueryOptions { consistency, ..QueryOptions::default() }.after(index, self.asking.wait);
         let found = get(&self.client, &endpoint, &options).await?;
         let (value, meta) = (found.value, found.meta);
         let Some(body) = value else {
@@ -123,7 +133,9 @@ impl Source {
 
     /// Where to ask. For the agent's own node that has to be found out first.
     async fn endpoint(&mut self) -> Result<Option<Endpoint>, ClientError> {
-        let Dependency::Node { name: None, scope } = &self.dependency else { return Ok(self.dependency.endpoint()) };
+        let Dependency::Node { name: None, scope } = &self.dependency else {
+            return Ok(self.dependency.endpoint());
+        };
         if self.own_node.is_none() {
             #[derive(Deserialize)]
             #[serde(rename_all = "PascalCase")]

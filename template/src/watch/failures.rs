@@ -60,13 +60,19 @@ mod tests {
             max_backoff: Some(Duration::from_secs(60)),
         };
         let mut failures = Failures::new(retry);
-        assert!(matches!(failures.failed(&dependency, "x"), (News::Failing(..), Some(wait)) if wait <= Duration::from_secs(1)));
-        assert!(matches!(failures.failed(&dependency, "x"), (News::Failing(..), Some(wait)) if wait > Duration::from_secs(1)));
+        assert!(
+            matches!(failures.failed(&dependency, "x"), (News::Failing(..), Some(wait)) if wait <= Duration::from_secs(1))
+        );
+        assert!(
+            matches!(failures.failed(&dependency, "x"), (News::Failing(..), Some(wait)) if wait > Duration::from_secs(1))
+        );
         assert!(matches!(failures.failed(&dependency, "x"), (News::GaveUp(..), None)));
         assert!(failures.succeeded());
         assert!(!failures.succeeded());
         assert!(matches!(failures.failed(&dependency, "x"), (News::Failing(..), Some(_))));
         let mut never = Failures::new(Retry { enabled: false, ..retry });
-        assert!(matches!(never.failed(&dependency, "x"), (News::GaveUp(_, why), None) if why.ends_with(": x")));
+        assert!(
+            matches!(never.failed(&dependency, "x"), (News::GaveUp(_, why), None) if why.ends_with(": x"))
+        );
     }
 }

@@ -30,7 +30,8 @@ impl Files {
         let told = Arc::clone(&directories);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let told = told.lock();
-            let tell = |sender: &watch::Sender<u64>| sender.send_modify(|count| *count = count.wrapping_add(1));
+            let tell =
+                |sender: &watch::Sender<u64>| sender.send_modify(|count| *count = count.wrapping_add(1));
             match event {
                 Ok(event) if event.kind.is_access() => {}
                 Ok(event) => {

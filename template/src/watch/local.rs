@@ -35,7 +35,9 @@ pub async fn follow(dependency: Dependency, mut changes: Changes, news: mpsc::Se
                     last = Some(contents);
                     news.or_else(|| was_failing.then(|| News::Answered(dependency.clone())))
                 }
-                Err(error) => Some(failure(&dependency, "open", &path, &error, known.is_some(), &mut failing)),
+                Err(error) => {
+                    Some(failure(&dependency, "open", &path, &error, known.is_some(), &mut failing))
+                }
             },
             Err(error) => Some(failure(&dependency, "stat", &path, &error, known.is_some(), &mut failing)),
         };

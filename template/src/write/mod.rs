@@ -42,7 +42,9 @@ pub enum Found {
     /// The same content, but it belongs to somebody else.
     Owner,
     /// Something else, of this length.
-    Other { len: u64 },
+    Other {
+        len: u64,
+    },
     Nothing,
 }
 

@@ -38,11 +38,7 @@ pub fn resolve(owner: &Ownership) -> Result<Ids, WriteError> {
     Ok(Ids { uid, gid })
 }
 
-fn lookup(
-    kind: &'static str,
-    name: &str,
-    by_name: impl Fn(&str) -> Option<u32>,
-) -> Result<u32, WriteError> {
+fn lookup(kind: &'static str, name: &str, by_name: impl Fn(&str) -> Option<u32>) -> Result<u32, WriteError> {
     by_name(name)
         .or_else(|| name.parse().ok())
         .ok_or_else(|| WriteError::Unknown { kind, name: name.to_owned() })

@@ -86,7 +86,8 @@ impl Staged {
         })?;
         // The name must survive a crash as the content does; where a directory cannot be flushed there is no more to do.
         if let Some(parent) = destination.parent()
-            && let Ok(directory) = File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+            && let Ok(directory) =
+                File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
         {
             let _ = directory.sync_all();
         }
