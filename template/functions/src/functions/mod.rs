@@ -11,6 +11,7 @@ mod members;
 mod outside;
 mod parse;
 mod scratch;
+mod sprig;
 mod text;
 mod tree;
 mod unsupported;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Functions<Pass> {
         outside::register,
         parse::register,
         scratch::register,
+        sprig::register,
         text::register,
         tree::register,
         unsupported::register,

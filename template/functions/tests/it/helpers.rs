@@ -47,7 +47,7 @@ fn strings() {
     check_errors(&[
         (r#"{{indent -1 "x"}}"#, "indent value must be a positive integer"),
         (r#"{{regexMatch "(" "x"}}"#, "error calling regexMatch: error parsing regexp: unclosed group"),
-        (r#"{{join "," "x"}}"#, "expected []string; found \"x\""),
+        (r#"{{join "," "x"}}"#, "can't handle \"x\" for arg of type []string"),
     ]);
 }
 
@@ -147,8 +147,8 @@ fn yaml() {
         ),
         ("{{parseYAML \"a: {b: c}\" | toJSON}}{{parseYAML \"\"}}", r#"{"a":{"b":"c"}}map[]"#),
         (
-            "{{parseYAML \"x: &x {a: 1, b: 2}\\ny: {<<: *x, b: 3}\" | toJSON}}",
-            r#"{"x":{"a":1,"b":2},"y":{"a":1,"b":3}}"#,
+            "{{parseYAML \"x: &x {a: 1, b: 2}\\nz: {<<: *x, b: 3}\" | toJSON}}",
+            r#"{"x":{"a":1,"b":2},"z":{"a":1,"b":3}}"#,
         ),
     ]);
     check_errors(&[(
@@ -295,4 +295,21 @@ fn missing_keys_are_errors_if_the_template_wants_that() {
     let settings = Settings { error_on_missing_key: true, ..Settings::default() };
     let error = execute_in(World::default(), &settings, r#"{{(parseJSON "{}").x}}"#).unwrap_err().to_string();
     assert!(error.ends_with(r#"map has no entry for key "x""#), "{error}");
+}
+
+#[test]
+fn maps_that_hold_themselves_come_to_an_end() {
+    let own = r#"{{$d := sprig_dict "a" 1}}{{$_ := sprig_set $d "d" $d}}"#;
+    for (call, expected) in [
+        ("$d | toJSON", "json: value is nested too deep or too large"),
+        ("$d | toYAML", "yaml: value is nested too deep or too large"),
+        ("$d | toTOML", "toml: value is nested too deep or too large"),
+        ("mergeMap (sprig_dict) $d", "map is nested too deep or too large"),
+        ("sprig_deepCopy $d", "value is nested too deep or too large"),
+    ] {
+        check_errors(&[(&format!("{own}{{{{{call}}}}}"), expected)]);
+    }
+    check(&[(&format!("{own}{{{{sprig_deepEqual $d (sprig_dict \"a\" 1 \"d\" $d)}}}}"), "false")]);
+    let many = r#"{{$d := sprig_dict "a" "b"}}{{range loop 64}}{{$d = sprig_dict "x" $d "y" $d}}{{end}}"#;
+    check_errors(&[(&format!("{many}{{{{sprig_deepCopy $d}}}}"), "value is nested too deep or too large")]);
 }

@@ -3,5 +3,9 @@
 mod arguments;
 mod confinement;
 mod data_functions;
+mod fixtures;
+mod handlebars;
 mod helpers;
+mod properties;
+mod sprig;
 mod support;
