@@ -16,6 +16,7 @@ use handlebars::{
 };
 use serde_json::Value as Json;
 
+use crate::functions::is_denied;
 use crate::pass::Pass;
 use crate::template::{Settings, TemplateError};
 
@@ -77,7 +78,9 @@ impl Sheet {
             registry.register_helper(&name, Box::new(Call { name: name.clone(), desk: Arc::clone(&desk) }));
         }
         for (name, method) in SCRATCH {
-            registry.register_helper(name, Box::new(Scratch { method, desk: Arc::clone(&desk) }));
+            let denied = is_denied(name, &settings.denied_functions)
+                || is_denied("scratch", &settings.denied_functions);
+            registry.register_helper(name, Box::new(Scratch { method, denied, desk: Arc::clone(&desk) }));
         }
         Ok(Sheet { registry, desk, turn: Mutex::new(()) })
     }
@@ -130,6 +133,7 @@ impl HelperDef for Call {
 /// A helper that is a method of the place where a template keeps values.
 struct Scratch {
     method: &'static str,
+    denied: bool,
     desk: Arc<Desk>,
 }
 
@@ -141,6 +145,9 @@ impl HelperDef for Scratch {
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
+        if self.denied {
+            return finish(helper.name(), Err("function is disabled".into()));
+        }
         let mut args: Vec<Value> =
             helper.params().iter().map(|param| convert::argument(param.value(), true)).collect();
         let wanted = match self.method {

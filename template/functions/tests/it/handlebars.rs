@@ -117,6 +117,8 @@ fn settings_apply() {
     assert_eq!(render_with(&settings(), "[{{none}}]").unwrap(), "[]");
     let denied = Settings { denied_functions: vec!["env*".into()], ..settings() };
     assert!(render_with(&denied, r#"{{env "HOME"}}"#).unwrap_err().contains("function is disabled"));
+    let denied = Settings { denied_functions: vec!["scratch".into()], ..settings() };
+    assert!(render_with(&denied, r#"{{scratchGet "a"}}"#).unwrap_err().contains("function is disabled"));
     let delimited = Settings { left_delimiter: "<<".into(), ..settings() };
     assert!(render_with(&delimited, "x").unwrap_err().contains("other delimiters"));
 }

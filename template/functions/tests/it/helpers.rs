@@ -285,9 +285,21 @@ fn files_and_debug_texts_go_to_the_program() {
     let template =
         consul_template_functions::Template::parse(source.as_bytes(), &Settings::default()).unwrap();
     let rendered = template.execute(world.clone()).unwrap();
-    assert_eq!(String::from_utf8(rendered.output).unwrap(), "(string) \"s\"\n<3>");
+    assert_eq!(String::from_utf8(rendered.output).unwrap(), "(string) (len=1) \"s\"\n<3>");
     assert_eq!(world.effects(), [r#"/tmp/a u:g 640 false "x""#, r#"/b : 644 true "y\n""#, "(int) 1\n", "2!"]);
     check_errors(&[(r#"{{writeToFile "/a" "" "" "9" "x"}}"#, r#"writeToFile: invalid permissions "9""#)]);
+}
+
+#[test]
+fn dumps_show_types_and_lengths() {
+    check(&[(
+        r#"{{spew_sdump (parseJSON "{\"a\":[1,null]}") (index (service "web") 0).Weights}}"#,
+        concat!(
+            "(map[string]interface {}) (len=1) {\n (string) (len=1) \"a\": ([]interface {}) (len=2 cap=2) {\n",
+            "  (float64) 1,\n  (<nil>) <nil>\n }\n}\n",
+            "(api.AgentWeights) {\n Passing: (int) 1,\n Warning: (int) 1\n}\n",
+        ),
+    )]);
 }
 
 #[test]
