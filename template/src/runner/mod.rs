@@ -203,7 +203,7 @@ impl Runner {
                     Ok(Done::Nothing) => {}
                     Ok(Done::Event(event)) => self.core.handle(*event, Now::read()),
                     Ok(Done::End(end)) => return self.end(end, signals).await,
-                    Err(wish) => return self.grant(&wish).await,
+                    Err(wish) => return self.grant(&wish, signals).await,
                 }
             }
             self.update_status();
@@ -220,7 +220,7 @@ impl Runner {
                         Wish::Forward(signal) => {
                             forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
                         }
-                        wish => return self.grant(&wish).await,
+                        wish => return self.grant(&wish, signals).await,
                     }
                 }
                 () = sleep_until(wake_at) => {}
@@ -373,7 +373,7 @@ impl Runner {
                         Wish::Forward(signal) => {
                             forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
                         }
-                        wish => return self.grant(&wish).await,
+                        wish => return self.grant(&wish, signals).await,
                     }
                 }
             }
@@ -381,11 +381,21 @@ impl Runner {
     }
 
     /// Does what a signal asked for.
-    async fn grant(mut self, wish: &Wish) -> Verdict {
+    async fn grant(mut self, wish: &Wish, signals: &mut Signals) -> Verdict {
         if let Wish::Reload = wish {
             words::tell("Reloading configuration...");
-            self.stop_child(true).await;
-            return Verdict::Reload;
+            let kill = self.settings.kill_signal;
+            let orders = self.child.as_ref().map(Supervisor::orders);
+            let stopping = self.stop_child(true);
+            tokio::pin!(stopping);
+            loop {
+                tokio::select! {
+                    () = &mut stopping => return Verdict::Reload,
+                    signal = signals.next() => if Some(signal) == kill { break },
+                }
+            }
+            orders.iter().for_each(Orders::hurry);
+            stopping.await;
         }
         words::tell("Cleaning up...");
         tracing::info!(target: "runner", "received finish");
