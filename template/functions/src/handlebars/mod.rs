@@ -4,6 +4,7 @@
 //! name and its result on as JSON, so calls can stand inside of one another: `{{#each (service "web")}}`.
 
 mod convert;
+mod nesting;
 mod partials;
 mod sugar;
 
@@ -57,6 +58,9 @@ impl Sheet {
     ) -> Result<Sheet, TemplateError> {
         if !settings.left_delimiter.is_empty() || !settings.right_delimiter.is_empty() {
             return Err(TemplateError::Delimiters);
+        }
+        if nesting::is_too_deep(source) {
+            return Err(TemplateError::Handlebars("nested too deep".into()));
         }
         let mut registry = Handlebars::new();
         registry.register_escape_fn(no_escape);

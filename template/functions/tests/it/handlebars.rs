@@ -153,3 +153,20 @@ fn one_template_is_executed_by_several_threads() {
         }
     });
 }
+
+#[test]
+fn templates_nested_too_deep_are_refused() {
+    for (open, middle, close) in [
+        ("(toUpper ", "\"a\"", ")"),
+        ("{{#if a}}", "x", "{{/if}}"),
+        ("{{#*inline \"x\"}}", "x", "{{/inline}}"),
+    ] {
+        let nested = format!("{}{middle}{}", open.repeat(20_000), close.repeat(20_000));
+        let source = if open.starts_with('(') { format!("{{{{toUpper {nested}}}}}") } else { nested };
+        let error = render_with(&settings(), &source).unwrap_err();
+        assert!(error.contains("nested too deep"), "{error}");
+    }
+    let blocks = format!("{}x{}", "{{#unless a}}".repeat(100), "{{/unless}}".repeat(100));
+    let calls = format!("{{{{toUpper {}\"x\"{}}}}}", "(toUpper ".repeat(100), ")".repeat(100));
+    check(&[(&blocks, "x"), (&calls, "X")]);
+}
