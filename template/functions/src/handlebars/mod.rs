@@ -68,7 +68,8 @@ impl Sheet {
         registry
             .register_template_string(MAIN, source)
             .map_err(|error| TemplateError::Handlebars(error.to_string()))?;
-        if let Some(name) = registry.get_template(MAIN).and_then(partials::endless) {
+        if let Some(name) = registry.get_template(MAIN).and_then(|template| partials::endless(template, MAIN))
+        {
             return Err(TemplateError::EndlessPartial(name));
         }
         let language = consul_template_language::Functions::<Pass>::new();

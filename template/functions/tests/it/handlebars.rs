@@ -129,11 +129,20 @@ fn partials_that_never_end_are_refused() {
         r#"{{#*inline "a"}}{{> a}}{{/inline}}{{> a}}"#,
         r#"{{#*inline "a"}}{{> b}}{{/inline}}{{#*inline "b"}}{{#if x}}{{> a}}{{/if}}{{/inline}}{{> a}}"#,
         r#"{{#*inline "a"}}{{> (lookup x "y")}}{{/inline}}{{> a}}"#,
+        r#"{{> template}}"#,
+        r#"{{#*inline "a"}}{{> template}}{{/inline}}{{> a}}"#,
+        r#"{{#*inline "a"}}{{#> b}}{{> template}}{{/b}}{{/inline}}{{#if x}}{{else}}{{> a}}{{/if}}"#,
     ] {
         let error = render_with(&settings(), source).unwrap_err();
         assert!(error.ends_with("includes itself"), "{error}");
     }
     check(&[(r#"{{#*inline "a"}}x{{/inline}}{{#*inline "b"}}{{> a}}{{/inline}}{{> b}}{{> a}}"#, "xx")]);
+    let dynamic = r#"{{#*inline "a"}}x{{/inline}}{{> (toLower "A")}}{{#> a}}{{/a}}"#;
+    check(&[(dynamic, "xx")]);
+    check_errors(&[(
+        r#"{{#*inline "a"}}{{> @partial-block}}{{/inline}}{{#> a}}{{> @partial-block}}{{/a}}"#,
+        "Partial block",
+    )]);
 }
 
 #[test]
