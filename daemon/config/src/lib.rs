@@ -31,7 +31,7 @@ mod value;
 mod warnings;
 
 pub use addr_template::{TemplateError, expand as expand_addresses};
-pub use document::parse_document;
+pub use document::{parse_document, parse_tree};
 pub use error::{ConfigError, ConfigErrors, Problem, SyntaxError};
 pub use flags::{AgentFlags, FlagError, FlagRow, flag_rows, usage};
 pub use host::{Host, Interface, Secret};
@@ -41,5 +41,5 @@ pub use runtime::*;
 pub use sanitize::Identity;
 pub use source::{Document, Sources};
 pub use validate::check_data_dir;
-pub use value::{Entry, Pos, Spanned, Value};
+pub use value::{Entry, Pos, SOURCE_LEN_MAX, Spanned, Value};
 pub use warnings::Warning;

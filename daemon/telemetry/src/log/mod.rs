@@ -28,7 +28,7 @@ pub use level::{Level, UnknownLevel};
 pub use monitor::{Format, MONITOR_LINES_MAX, Monitor, MonitorEvent};
 pub use record::Record;
 pub use redact::redact_url;
-pub use syslog::{Facility, Syslog, UnknownFacility};
+pub use syslog::{DAEMON_SOCKETS, Facility, Syslog, UnknownFacility};
 
 use layer::Shared;
 

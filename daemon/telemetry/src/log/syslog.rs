@@ -13,7 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::level::Level;
 
 /// Where syslog daemons listen.
-pub(super) const DAEMON_SOCKETS: &[&str] = &["/dev/log", "/var/run/syslog", "/var/run/log"];
+pub const DAEMON_SOCKETS: &[&str] = &["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 const TAG: &str = "consul";
 
@@ -49,6 +49,7 @@ impl FromStr for Facility {
 #[derive(Debug)]
 pub struct Syslog {
     facility: Facility,
+    tag: String,
     path: PathBuf,
     socket: UnixDatagram,
 }
@@ -66,7 +67,10 @@ impl Syslog {
             let mut failure = io::Error::from(io::ErrorKind::NotFound);
             for path in paths {
                 match connect(path.as_ref()) {
-                    Ok(socket) => return Ok(Self { facility, path: path.as_ref().to_owned(), socket }),
+                    Ok(socket) => {
+                        let (tag, path) = (TAG.to_owned(), path.as_ref().to_owned());
+                        return Ok(Self { facility, tag, path, socket });
+                    }
                     Err(err) => failure = err,
                 }
             }
@@ -78,6 +82,11 @@ impl Syslog {
         }
     }
 
+    /// The same connection for another program's messages.
+    pub fn tagged(self, tag: &str) -> Self {
+        Self { tag: tag.to_owned(), ..self }
+    }
+
     /// Sends one message. A daemon that was restarted is found again; one that is gone or too slow loses it.
     pub fn send(
         &mut self,
@@ -87,9 +96,10 @@ impl Syslog {
         statement: &str,
     ) -> io::Result<()> {
         let datagram = format!(
-            "<{}>{} {TAG}[{}]: {statement}\n",
+            "<{}>{} {}[{}]: {statement}\n",
             u16::from(self.facility.0) * 8 + severity(level),
             stamp(time, offset),
+            self.tag,
             std::process::id(),
         );
         match self.socket.send(datagram.as_bytes()) {

@@ -1,0 +1,66 @@
+//! Notices when the sources of templates are edited.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::Report;
+use crate::watch::{Changes, Files, Fingerprint, changed};
+
+/// How often a source is looked at though nobody told of a change.
+const POLL: Duration = Duration::from_secs(5);
+/// An editor may write a file in several steps: it is read when it has rested for so long.
+const REST: Duration = Duration::from_millis(200);
+
+/// The tasks that look; dropping it ends them.
+pub struct Sources(Vec<JoinHandle<()>>);
+
+impl Sources {
+    /// Watches the files of templates, by their numbers.
+    pub fn watch(
+        paths: impl Iterator<Item = Option<PathBuf>>,
+        files: &Files,
+        report: &UnboundedSender<Report>,
+    ) -> Self {
+        let tasks = paths.enumerate().filter_map(|(template, path)| {
+            let path = path?;
+            let changes = files.watch(&path);
+            Some(tokio::spawn(follow(template, path, changes, report.clone())))
+        });
+        Self(tasks.collect())
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn follow(template: usize, path: PathBuf, mut changes: Changes, report: UnboundedSender<Report>) {
+    let mut known = Fingerprint::of(&path).ok();
+    loop {
+        changed(&mut changes, POLL).await;
+        let mut found = Fingerprint::of(&path).ok();
+        if found == known {
+            continue;
+        }
+        loop {
+            tokio::time::sleep(REST).await;
+            let later = Fingerprint::of(&path).ok();
+            if later == found {
+                break;
+            }
+            found = later;
+        }
+        known = found;
+        // A file that is gone may be on its way to be replaced; the template that was read stays good.
+        if found.is_some() && report.send(Report::Source(template)).is_err() {
+            return;
+        }
+    }
+}
