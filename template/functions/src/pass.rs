@@ -64,51 +64,8 @@ impl Pass {
     }
 }
 
-/// Only the classes named by a letter are without Unicode, so that a dot still is a whole character.
 fn compile(source: &str) -> Result<Regex, CallError> {
-    let mut pattern = String::with_capacity(source.len());
-    let mut chars = source.chars();
-    let mut in_class = false;
-    while let Some(char) = chars.next() {
-        match char {
-            '[' => in_class = true,
-            ']' => in_class = false,
-            _ => {}
-        }
-        if char != '\\' {
-            pattern.push(char);
-            continue;
-        }
-        match chars.next() {
-            Some(class @ ('w' | 'd' | 's')) => {
-                let inner = match class {
-                    'w' => "0-9A-Za-z_",
-                    'd' => "0-9",
-                    _ => r"\t\n\x0C\r ",
-                };
-                pattern.push_str(&if in_class { inner.to_owned() } else { format!("[{inner}]") });
-            }
-            Some(class @ ('W' | 'D' | 'S')) => {
-                let inner = match class {
-                    'W' => "0-9A-Za-z_",
-                    'D' => "0-9",
-                    _ => r"\t\n\x0C\r ",
-                };
-                pattern.push_str(&format!("[^{inner}]"));
-            }
-            Some(edge @ ('b' | 'B')) => pattern.push_str(&format!(r"(?-u:\{edge})")),
-            Some('Q') => {
-                let rest = chars.as_str();
-                let (literal, after) = rest.split_once("\\E").unwrap_or((rest, ""));
-                pattern.push_str(&regex::escape(literal));
-                chars = after.chars();
-            }
-            Some('C') => pattern.push_str("(?s:.)"),
-            Some(other) => pattern.extend(['\\', other]),
-            None => pattern.push('\\'),
-        }
-    }
-    regex::RegexBuilder::new(&pattern)
+    regex::RegexBuilder::new(&crate::pattern::translate(source))
         .size_limit(PATTERN_SIZE)
         .build()
         .map_err(|error| CallError::new(format!("error parsing regexp: {}", reason(&error))))

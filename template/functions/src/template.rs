@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::brain::Brain;
 use crate::dependency::Dependency;
 use crate::functions;
+use crate::handlebars::Sheet;
 use crate::pass::Pass;
 
 /// A language of templates.
@@ -18,6 +19,8 @@ pub enum Language {
     /// Go's `text/template`.
     #[default]
     Go,
+    /// Handlebars.
+    Handlebars,
 }
 
 /// How a template is read and executed.
@@ -43,6 +46,15 @@ pub enum TemplateError {
     /// It is not a template of its language.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// It is not a template of Handlebars.
+    #[error("template: {0}")]
+    Handlebars(String),
+    /// A partial includes itself, so it would never end.
+    #[error("template: partial {0:?} includes itself")]
+    EndlessPartial(String),
+    /// Handlebars has no other delimiters.
+    #[error("template: Handlebars templates cannot have other delimiters")]
+    Delimiters,
 }
 
 /// Why an execution failed.
@@ -51,6 +63,9 @@ pub enum RenderError {
     /// An expression failed.
     #[error(transparent)]
     Execution(#[from] ExecError),
+    /// An expression of Handlebars failed.
+    #[error("template: {0}")]
+    Handlebars(String),
 }
 
 /// What an execution asked for.
@@ -83,14 +98,22 @@ pub struct Failed {
 
 /// A template that was parsed, for any number of executions.
 pub struct Template {
-    go: Templates<Pass>,
+    parsed: Parsed,
     sandbox: Option<PathBuf>,
+}
+
+enum Parsed {
+    Go(Templates<Pass>),
+    Handlebars(Box<Sheet>),
 }
 
 impl Language {
     /// The language of a source, by the end of its name.
-    pub fn of(_source: &Path) -> Language {
-        Language::Go
+    pub fn of(source: &Path) -> Language {
+        match source.extension() {
+            Some(extension) if extension == "hbs" => Language::Handlebars,
+            _ => Language::Go,
+        }
     }
 }
 
@@ -103,10 +126,16 @@ impl Template {
         let mut functions = functions::all();
         functions::deny(&mut functions, &settings.denied_functions);
         let mut go = Templates::new("", functions);
+        let sandbox = settings.sandbox.clone();
+        if settings.language == Language::Handlebars {
+            go.parse("")?;
+            let sheet = Sheet::parse(&String::from_utf8_lossy(source), go, settings)?;
+            return Ok(Template { parsed: Parsed::Handlebars(Box::new(sheet)), sandbox });
+        }
         go.set_delimiters(&settings.left_delimiter, &settings.right_delimiter);
         go.set_missing_key(if settings.error_on_missing_key { MissingKey::Error } else { MissingKey::Zero });
         go.parse(source)?;
-        Ok(Template { go, sandbox: settings.sandbox.clone() })
+        Ok(Template { parsed: Parsed::Go(go), sandbox })
     }
 
     /// Executes the template on what `brain` knows.
@@ -114,8 +143,15 @@ impl Template {
     /// # Errors
     /// When the template fails.
     pub fn execute(&self, brain: Arc<dyn Brain>) -> Result<Rendered, Failed> {
-        let mut pass = Pass::new(brain, self.sandbox.clone());
-        let result = self.go.render(&mut pass, Value::Nil).map_err(RenderError::from);
+        let mut pass = Pass::new(Arc::clone(&brain), self.sandbox.clone());
+        let result = match &self.parsed {
+            Parsed::Go(go) => go.render(&mut pass, Value::Nil).map_err(RenderError::from),
+            Parsed::Handlebars(sheet) => {
+                let (result, back) = sheet.render(pass);
+                pass = back.unwrap_or_else(|| Pass::new(brain, None));
+                result.map(String::into_bytes).map_err(|error| RenderError::Handlebars(error.to_string()))
+            }
+        };
         let account = Account { used: pass.used, missing: pass.missing };
         match result {
             Ok(output) => Ok(Rendered { output, account }),

@@ -117,6 +117,11 @@ impl<C: ?Sized> Templates<C> {
         Ok(out)
     }
 
+    /// Names of all functions that templates can call, in no order.
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.names()
+    }
+
     pub(crate) fn program(&self, name: &str) -> Option<&Program> {
         self.programs.get(name)
     }

@@ -88,7 +88,7 @@ impl Place {
         Output { status, stdout: fs::read(stdout).unwrap(), stderr: fs::read(stderr).unwrap() }
     }
 
-    /// Starts the program. Its log goes to the file `log`, what it prints to `out`.
+    /// Starts the program. Its log goes to the file `log`, what it prints to `stdout`.
     pub fn start(&self, args: &[&str]) -> Running {
         self.start_with(args, &[])
     }
@@ -97,7 +97,7 @@ impl Place {
         let mut command = self.command(&[&["-log-level=debug"], args].concat());
         let append =
             |name: &str| fs::OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
-        command.envs(env.iter().copied()).stdout(append("out")).stderr(append("log"));
+        command.envs(env.iter().copied()).stdout(append("stdout")).stderr(append("log"));
         Running { child: command.spawn().unwrap(), log: self.path("log") }
     }
 }

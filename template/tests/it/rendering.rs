@@ -118,7 +118,7 @@ fn a_place_that_cannot_be_written_ends_the_run() {
     assert_eq!(output.status.code(), Some(14));
     let log = text(&output.stderr);
     assert!(
-        log.contains("error rendering \"(dynamic)\" => ") && log.contains("failed writing file"),
+        log.contains("error rendering \"(dynamic)\" => ") && log.contains("failed reading file"),
         "{log}"
     );
     let config = place.config("template { contents = \"x\" }");

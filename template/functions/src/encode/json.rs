@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use consul_template_language::{CallError, List, Map, Text, Value};
 
-use super::MAX_DEPTH;
 use super::fields::{entries, fields};
+use super::{MAX_DEPTH, MAX_LENGTH};
 
 /// Reads a text. Every number is a floating-point number.
 pub(crate) fn read(text: &str) -> Result<Value, CallError> {
@@ -61,8 +61,8 @@ struct Writer {
 
 impl Writer {
     fn value(&mut self, value: &Value) -> Result<(), CallError> {
-        if self.depth > MAX_DEPTH {
-            return Err("json: value is nested too deep".into());
+        if self.depth > MAX_DEPTH || self.out.len() > MAX_LENGTH {
+            return Err("json: value is nested too deep or too large".into());
         }
         match value {
             Value::Nil | Value::NilPtr(_) => self.out.push_str("null"),

@@ -3,8 +3,8 @@
 
 use consul_template_language::{CallError, Text, Value};
 
-use super::MAX_DEPTH;
 use super::fields::{entries, fields};
+use super::{MAX_DEPTH, MAX_LENGTH};
 
 /// Writes a map or a record.
 pub(crate) fn write(value: &Value) -> Result<String, CallError> {
@@ -35,8 +35,8 @@ struct Writer {
 
 impl Writer {
     fn table(&mut self, path: &mut Vec<String>, fields: Vec<(Text, Value)>) -> Result<(), CallError> {
-        if path.len() > MAX_DEPTH {
-            return Err("toml: value is nested too deep".into());
+        if path.len() > MAX_DEPTH || self.out.len() > MAX_LENGTH {
+            return Err("toml: value is nested too deep or too large".into());
         }
         let (sub, direct): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|(_, value)| table(value).is_some() || tables(value).is_some());
@@ -86,8 +86,8 @@ impl Writer {
     }
 
     fn inline(&mut self, value: &Value, depth: usize) -> Result<(), CallError> {
-        if depth > MAX_DEPTH {
-            return Err("toml: value is nested too deep".into());
+        if depth > MAX_DEPTH || self.out.len() > MAX_LENGTH {
+            return Err("toml: value is nested too deep or too large".into());
         }
         match value {
             Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Duration(_) => {

@@ -51,8 +51,8 @@ pub(super) fn style(text: &str, place: Place) -> Style {
 
 impl Traits {
     fn of(text: &str) -> Traits {
-        let mut traits = Traits::default();
-        traits.indicators = text.starts_with("---") || text.starts_with("...");
+        let marker = text.starts_with("---") || text.starts_with("...");
+        let mut traits = Traits { indicators: marker, ..Traits::default() };
         let chars: Vec<char> = text.chars().collect();
         let blank =
             |char: Option<&char>| char.is_none_or(|char| is_break(*char) || matches!(char, ' ' | '\t'));

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use consul_template_language::{CallError, Text, Value};
 
-use super::MAX_DEPTH;
 use super::fields::{entries, fields};
 use super::yaml_style::{Place, Style, style};
+use super::{MAX_DEPTH, MAX_LENGTH};
 
 /// Writes a value, without the newline at its end.
 pub(crate) fn write(value: &Value) -> Result<String, CallError> {
@@ -66,8 +66,8 @@ impl Writer {
 
     fn nested(&mut self, shape: Shape, column: usize) -> Result<(), CallError> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err("yaml: value is nested too deep".into());
+        if self.depth > MAX_DEPTH || self.out.len() > MAX_LENGTH {
+            return Err("yaml: value is nested too deep or too large".into());
         }
         match shape {
             Shape::List(items) if items.is_empty() => self.out.push_str("[]\n"),

@@ -23,6 +23,11 @@ pub(crate) fn deny(functions: &mut Functions<Pass>, patterns: &[String]) {
     }
 }
 
+/// Whether a name matches one of these shell patterns.
+pub(crate) fn is_denied(name: &str, patterns: &[String]) -> bool {
+    patterns.iter().filter_map(|pattern| shell_pattern(pattern)).any(|pattern| pattern.is_match(name))
+}
+
 /// A pattern as of a shell: `*`, `?` and `[…]`; nothing matches one that is malformed.
 pub fn shell_pattern(pattern: &str) -> Option<Regex> {
     let mut source = String::from(r"(?s)\A");

@@ -1,7 +1,6 @@
 //! Values and strings in other forms: base64, digests, JSON, YAML, TOML.
 
 use Param::{Any, String as Str};
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use base64::engine::{Engine, GeneralPurpose};
 use consul_template_language::{CallError, CallResult, Functions, Param, Text, Value};

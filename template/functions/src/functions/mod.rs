@@ -11,6 +11,8 @@ mod members;
 mod outside;
 mod parse;
 mod scratch;
+mod spew;
+mod sprig;
 mod text;
 mod tree;
 mod unsupported;
@@ -19,8 +21,8 @@ use consul_template_language::Functions;
 
 use crate::pass::Pass;
 
-pub(crate) use deny::deny;
 pub use deny::shell_pattern;
+pub(crate) use deny::{deny, is_denied};
 pub(crate) use members::listed;
 pub(crate) use scratch::Scratch;
 
@@ -37,6 +39,8 @@ pub(crate) fn all() -> Functions<Pass> {
         outside::register,
         parse::register,
         scratch::register,
+        spew::register,
+        sprig::register,
         text::register,
         tree::register,
         unsupported::register,

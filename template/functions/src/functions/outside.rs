@@ -1,7 +1,7 @@
 //! What lies outside of the template: the environment, programs, files, addresses of the machine.
 
 use Param::{Any, String as Str};
-use consul_template_language::{CallError, CallResult, Execution, Functions, Param, Text, Value, sprintf};
+use consul_template_language::{CallError, CallResult, Execution, Functions, Param, Text, Value};
 
 use crate::brain::FileToWrite;
 use crate::pass::Pass;
@@ -39,12 +39,6 @@ pub(super) fn register(functions: &mut Functions<Pass>) {
         let text = |index: usize| args.str(index);
         write(run, [&text(0), &text(1), &text(2), &text(3)], args.rest(4))
     });
-    functions.add("spew_dump", ([], Any), |run, args| show(run, &dump(args.all())));
-    functions.add("spew_printf", ([Str], Any), |run, args| {
-        show(run, &String::from_utf8_lossy(&sprintf(args.bytes(0), args.rest(1))))
-    });
-    functions.pure("spew_sdump", ([], Any), |args| dump(args.all()));
-    functions.pure("spew_sprintf", ([Str], Any), |args| Text::from(sprintf(args.bytes(0), args.rest(1))));
     functions.add("executeTemplate", ([Str], Any), |run, args| {
         if args.len() > 2 {
             let given = args.len();
@@ -55,20 +49,6 @@ pub(super) fn register(functions: &mut Functions<Pass>) {
         }
         Ok(run.render(&args.str(0), args.value(1).clone())?.into())
     });
-}
-
-fn show(run: &mut Execution<'_, Pass>, text: &str) -> CallResult {
-    run.context().brain.show(text);
-    Ok(Value::fixed(""))
-}
-
-/// Values with their types, one on a line.
-fn dump(values: &[Value]) -> String {
-    let one = |value: &Value| {
-        let text = sprintf(b"(%T) %#v\n", &[value.clone(), value.clone()]);
-        String::from_utf8_lossy(&text).into_owned()
-    };
-    values.iter().map(one).collect()
 }
 
 fn write(run: &mut Execution<'_, Pass>, places: [&str; 4], rest: &[Value]) -> CallResult {

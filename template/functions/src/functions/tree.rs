@@ -4,7 +4,7 @@ use consul_template_language::{CallError, CallResult, Functions, Key, Map, Param
 
 use super::access;
 use super::group::KEY_PAIRS;
-use crate::encode::MAX_DEPTH;
+use crate::encode::{Budget, MAX_DEPTH};
 use crate::pass::Pass;
 
 /// Maps of values of any type; others must not be written to.
@@ -91,27 +91,38 @@ pub(super) enum Keep {
 
 fn merged(target: Option<&Map>, source: Option<&Map>, keep: Keep) -> CallResult {
     let (Some(target), Some(source)) = (target, source) else { return Ok(Value::Nil) };
-    merge(target, source, keep, 0)?;
+    merge_maps(target, source, keep)?;
     Ok(target.clone().into())
 }
 
 /// Merges `source` into `target`; empty values give way to others in any case.
-pub(super) fn merge(target: &Map, source: &Map, keep: Keep, depth: usize) -> Result<(), CallError> {
-    if depth > MAX_DEPTH {
-        return Err("map is nested too deep".into());
+pub(super) fn merge_maps(target: &Map, source: &Map, keep: Keep) -> Result<(), CallError> {
+    merge(target, source, keep, 0, &mut Budget::copying())
+}
+
+fn merge(target: &Map, source: &Map, keep: Keep, depth: usize, budget: &mut Budget) -> Result<(), CallError> {
+    if !budget.allows(depth) {
+        return Err("map is nested too deep or too large".into());
     }
     for (key, value) in source.snapshot().iter() {
-        merge_entry(target, key, value, keep, depth)?;
+        merge_entry(target, key, value, keep, depth, budget)?;
     }
     Ok(())
 }
 
-fn merge_entry(target: &Map, key: &Key, value: &Value, keep: Keep, depth: usize) -> Result<(), CallError> {
+fn merge_entry(
+    target: &Map,
+    key: &Key,
+    value: &Value,
+    keep: Keep,
+    depth: usize,
+    budget: &mut Budget,
+) -> Result<(), CallError> {
     let present = target.get(key);
     if let (Some(Value::Map(present)), Value::Map(value)) = (&present, value)
         && is_any(present)
     {
-        return merge(present, value, keep, depth + 1);
+        return merge(present, value, keep, depth + 1, budget);
     }
     let replace = match (&present, keep) {
         (None, _) => true,
@@ -119,23 +130,23 @@ fn merge_entry(target: &Map, key: &Key, value: &Value, keep: Keep, depth: usize)
         (Some(_), Keep::Last) => value.truth(),
     };
     if replace {
-        target.insert(key.clone(), copy(value, depth)?);
+        target.insert(key.clone(), copy(value, depth, budget)?);
     }
     Ok(())
 }
 
 /// A map of its own, so that merging into the result does not change the source.
-fn copy(value: &Value, depth: usize) -> CallResult {
+fn copy(value: &Value, depth: usize, budget: &mut Budget) -> CallResult {
     let Value::Map(map) = value else { return Ok(value.clone()) };
-    if depth > MAX_DEPTH {
-        return Err("map is nested too deep".into());
+    if !budget.allows(depth) {
+        return Err("map is nested too deep or too large".into());
     }
     if !is_any(map) {
         return Ok(value.clone());
     }
     let target = Map::any::<&str, Value>([]);
     for (key, value) in map.snapshot().iter() {
-        target.insert(key.clone(), copy(value, depth + 1)?);
+        target.insert(key.clone(), copy(value, depth + 1, budget)?);
     }
     Ok(target.into())
 }

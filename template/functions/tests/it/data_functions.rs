@@ -209,7 +209,7 @@ fn a_failed_execution_still_says_what_it_asked_for() {
     let failed = template.execute(Arc::new(Blank)).unwrap_err();
     assert_eq!(
         failed.to_string(),
-        r#"template: :1:2: executing "" at <index (service "web") 0>: error calling index: index out of range: 0"#
+        r#"template: :1:2: executing "" at <index (service "web") 0>: error calling index: reflect: slice index out of range"#
     );
     assert_eq!(failed.account.missing.len(), 1);
 }

@@ -47,7 +47,7 @@ fn strings() {
     check_errors(&[
         (r#"{{indent -1 "x"}}"#, "indent value must be a positive integer"),
         (r#"{{regexMatch "(" "x"}}"#, "error calling regexMatch: error parsing regexp: unclosed group"),
-        (r#"{{join "," "x"}}"#, "expected []string; found \"x\""),
+        (r#"{{join "," "x"}}"#, "can't handle \"x\" for arg of type []string"),
     ]);
 }
 
@@ -147,8 +147,8 @@ fn yaml() {
         ),
         ("{{parseYAML \"a: {b: c}\" | toJSON}}{{parseYAML \"\"}}", r#"{"a":{"b":"c"}}map[]"#),
         (
-            "{{parseYAML \"x: &x {a: 1, b: 2}\\ny: {<<: *x, b: 3}\" | toJSON}}",
-            r#"{"x":{"a":1,"b":2},"y":{"a":1,"b":3}}"#,
+            "{{parseYAML \"x: &x {a: 1, b: 2}\\nz: {<<: *x, b: 3}\" | toJSON}}",
+            r#"{"x":{"a":1,"b":2},"z":{"a":1,"b":3}}"#,
         ),
     ]);
     check_errors(&[(
@@ -285,9 +285,21 @@ fn files_and_debug_texts_go_to_the_program() {
     let template =
         consul_template_functions::Template::parse(source.as_bytes(), &Settings::default()).unwrap();
     let rendered = template.execute(world.clone()).unwrap();
-    assert_eq!(String::from_utf8(rendered.output).unwrap(), "(string) \"s\"\n<3>");
+    assert_eq!(String::from_utf8(rendered.output).unwrap(), "(string) (len=1) \"s\"\n<3>");
     assert_eq!(world.effects(), [r#"/tmp/a u:g 640 false "x""#, r#"/b : 644 true "y\n""#, "(int) 1\n", "2!"]);
     check_errors(&[(r#"{{writeToFile "/a" "" "" "9" "x"}}"#, r#"writeToFile: invalid permissions "9""#)]);
+}
+
+#[test]
+fn dumps_show_types_and_lengths() {
+    check(&[(
+        r#"{{spew_sdump (parseJSON "{\"a\":[1,null]}") (index (service "web") 0).Weights}}"#,
+        concat!(
+            "(map[string]interface {}) (len=1) {\n (string) (len=1) \"a\": ([]interface {}) (len=2 cap=2) {\n",
+            "  (float64) 1,\n  (<nil>) <nil>\n }\n}\n",
+            "(api.AgentWeights) {\n Passing: (int) 1,\n Warning: (int) 1\n}\n",
+        ),
+    )]);
 }
 
 #[test]
@@ -295,4 +307,21 @@ fn missing_keys_are_errors_if_the_template_wants_that() {
     let settings = Settings { error_on_missing_key: true, ..Settings::default() };
     let error = execute_in(World::default(), &settings, r#"{{(parseJSON "{}").x}}"#).unwrap_err().to_string();
     assert!(error.ends_with(r#"map has no entry for key "x""#), "{error}");
+}
+
+#[test]
+fn maps_that_hold_themselves_come_to_an_end() {
+    let own = r#"{{$d := sprig_dict "a" 1}}{{$_ := sprig_set $d "d" $d}}"#;
+    for (call, expected) in [
+        ("$d | toJSON", "json: value is nested too deep or too large"),
+        ("$d | toYAML", "yaml: value is nested too deep or too large"),
+        ("$d | toTOML", "toml: value is nested too deep or too large"),
+        ("mergeMap (sprig_dict) $d", "map is nested too deep or too large"),
+        ("sprig_deepCopy $d", "value is nested too deep or too large"),
+    ] {
+        check_errors(&[(&format!("{own}{{{{{call}}}}}"), expected)]);
+    }
+    check(&[(&format!("{own}{{{{sprig_deepEqual $d (sprig_dict \"a\" 1 \"d\" $d)}}}}"), "false")]);
+    let many = r#"{{$d := sprig_dict "a" "b"}}{{range loop 64}}{{$d = sprig_dict "x" $d "y" $d}}{{end}}"#;
+    check_errors(&[(&format!("{many}{{{{sprig_deepCopy $d}}}}"), "value is nested too deep or too large")]);
 }
