@@ -98,7 +98,7 @@ async fn a_full_disk_leaves_the_last_good_file_whole() {
     let mut program = place.configured(config);
     place.reads("disk/out", "small").await;
     agent.put("/v1/kv/a", "x".repeat(200_000)).await.ok();
-    place.logs("No space left on device").await;
+    place.logs("no space left on device").await;
     assert!(program.is_running());
     assert_eq!(place.read("disk/out"), "small");
     assert_eq!(names(&place, "disk"), ["out"], "nothing half-written is left");

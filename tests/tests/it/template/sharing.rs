@@ -36,11 +36,7 @@ async fn one_of_two_holds_the_lock_and_both_render() {
     let before = holders(&agent).await;
     assert!(before.len() == 1 && !before[0].is_empty(), "{before:?}");
     let session = agent.get(&format!("/v1/session/info/{}", before[0])).await.ok().json();
-    assert_eq!(
-        (&session[0]["Behavior"], &session[0]["TTL"]),
-        (&"delete".into(), &"10.000000s".into()),
-        "{session}"
-    );
+    assert_eq!((&session[0]["Behavior"], &session[0]["TTL"]), (&"delete".into(), &"10s".into()), "{session}");
     register(&agent, "web-2", "web", 2, &[]).await;
     for place in &places {
         place.reads("out", "1 2 x").await;

@@ -96,7 +96,6 @@ async fn keys_are_read_alone_in_folders_and_in_trees() {
 {{ tree "cfg/" | explode | toJSON }}"#;
     let wanted = "shop d false\nname=shop;port=80;\nlimits/cpu=2;name=shop;port=80;\n\
                   {\"limits\":{\"cpu\":\"2\"},\"name\":\"shop\",\"port\":\"80\"}";
-    let agent = agent;
     let place = Templates::of(&agent);
     place.write("in", template);
     let program = place.start(&["-template", "DIR/in:DIR/out"]);
@@ -127,17 +126,17 @@ async fn values_are_parsed_grouped_and_kept_in_the_scratch() {
     place.write("extra", "from a file");
     place.write(
         "in",
-        r#"{{ with key "doc" | parseJSON }}{{ .hosts | join "," }} {{ .limits.cpu }}{{ end }}
+        r#"{{ with key "doc" | parseJSON }}{{ range .hosts }}{{ . }},{{ end }} {{ .limits.cpu }}{{ end }}
 {{ range $app, $pairs := tree "apps/" | byKey }}{{ $app }}:{{ range $pairs }}{{ .Key }}={{ .Value }}{{ end }};{{ end }}
-{{ range tree "apps/" }}{{ scratch.MapSet "ports" .Key .Value }}{{ end }}{{ scratch.MapValues "ports" | join "+" }}
+{{ range tree "apps/" }}{{ scratch.MapSet "ports" .Key .Value }}{{ end }}{{ range scratch.MapValues "ports" }}{{ . }}+{{ end }}
 {{ env "GREETING" }} {{ file "DIR/extra" }}"#,
     );
     let program = place.start_with(&["-template", "DIR/in:DIR/out"], &[("GREETING", "hello")]);
-    place.reads("out", "a,b 2\none:port=1;two:port=2;\n1+2\nhello from a file").await;
+    place.reads("out", "a,b, 2\none:port=1;two:port=2;\n1+2+\nhello from a file").await;
     agent.put("/v1/kv/apps/two/port", "3").await.ok();
-    place.reads("out", "a,b 2\none:port=1;two:port=3;\n1+3\nhello from a file").await;
+    place.reads("out", "a,b, 2\none:port=1;two:port=3;\n1+3+\nhello from a file").await;
     place.write("extra", "changed");
-    place.reads("out", "a,b 2\none:port=1;two:port=3;\n1+3\nhello changed").await;
+    place.reads("out", "a,b, 2\none:port=1;two:port=3;\n1+3+\nhello changed").await;
     program.stop().await;
 }
 
