@@ -10,6 +10,7 @@ use crate::log::{self, Log};
 use crate::runner::{Runner, Verdict, exit};
 use crate::signals::Signals;
 use crate::source;
+use crate::words;
 
 /// What comes beside the settings of one reading of the configuration.
 struct Setup {
@@ -30,12 +31,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = match cli::parse(args) {
         Ok(line) => line,
         Err(error) => {
-            eprintln!("{error}");
+            words::tell(&error.to_string());
             return code(exit::FLAGS);
         }
     };
     if line.help {
-        print!("{}", cli::usage());
+        words::print(&cli::usage());
         return ExitCode::SUCCESS;
     }
     let log = log::install();
@@ -43,7 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(status) => code(status),
         Err(failure) => {
             if failure.bare {
-                eprintln!("{}", failure.why);
+                words::tell(&failure.why);
             } else {
                 tracing::error!(target: "cli", "{}", failure.why);
             }
@@ -60,7 +61,7 @@ fn code(status: i32) -> ExitCode {
 fn start(line: &Line, log: &Log) -> Result<i32, Failure> {
     let layer = read_layers(line)?;
     if line.version {
-        println!("consul-template v{} ({})", env!("CARGO_PKG_VERSION"), revision());
+        words::print(&format!("consul-template v{} ({})\n", env!("CARGO_PKG_VERSION"), revision()));
         return Ok(0);
     }
     let setup = complete(layer, line)?;

@@ -14,6 +14,7 @@ use consul_telemetry::log::{DAEMON_SOCKETS, Facility, Level, LogFile, Syslog};
 use parking_lot::Mutex;
 use time::{OffsetDateTime, UtcOffset};
 use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -153,6 +154,11 @@ fn stamp(time: SystemTime, offset: UtcOffset) -> String {
 struct Lines(&'static Log);
 
 impl<S: Subscriber> Layer<S> for Lines {
+    /// Every event is asked about anew: a reload may change the level.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         let level = Level::from(*metadata.level());
         let ours = !metadata.target().contains("::") || metadata.target().starts_with("consul");

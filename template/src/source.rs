@@ -46,5 +46,5 @@ pub fn parse(template: &TemplateSettings, text: &[u8]) -> Result<Arc<Template>, 
 }
 
 fn language(template: &TemplateSettings) -> Language {
-    if template.handlebars { Language::of(Path::new("template.hbs")) } else { Language::Go }
+    if template.handlebars { Language::Handlebars } else { Language::Go }
 }

@@ -151,7 +151,7 @@ mod tests {
     fn every_flag_is_known_once_and_explained() {
         for (at, flag) in FLAGS.iter().enumerate() {
             assert!(FLAGS.iter().skip(at + 1).all(|other| other.name != flag.name), "{}", flag.name);
-            assert!(flag.now.is_some() != !flag.help.is_empty(), "{}", flag.name);
+            assert!(flag.now.is_some() == flag.help.is_empty(), "{}", flag.name);
             if let Some(now) = flag.now {
                 assert!(FLAGS.iter().any(|other| other.name == now), "{now}");
             }

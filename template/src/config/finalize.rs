@@ -219,8 +219,9 @@ fn finish_template(
     let or = |own: &Option<String>, default: &Option<String>| {
         text(own).or_else(|| text(default)).unwrap_or_default()
     };
+    let defaults = if handlebars { DelimitersLayer::default() } else { all.delimiters.clone() };
     let (left, right) =
-        (or(&layer.left_delimiter, &all.delimiters.left), or(&layer.right_delimiter, &all.delimiters.right));
+        (or(&layer.left_delimiter, &defaults.left), or(&layer.right_delimiter, &defaults.right));
     if handlebars && (text(&layer.left_delimiter).is_some() || text(&layer.right_delimiter).is_some()) {
         return Err(refused("template: delimiters cannot be set for handlebars"));
     }

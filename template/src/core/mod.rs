@@ -11,6 +11,8 @@
 mod action;
 mod pass;
 mod quiet;
+#[cfg(test)]
+mod simulation;
 mod status;
 mod template;
 #[cfg(test)]
@@ -153,7 +155,12 @@ impl<D: Ask> Core<D> {
                 live.answered = true;
             }
             Event::Answered(dependency) => self.answered(&dependency),
-            Event::GaveUp { why, .. } => self.end(End::Failed(why)),
+            Event::GaveUp { dependency, why } => {
+                if let Some(live) = self.live.get_mut(&dependency) {
+                    live.failing = Some(why.clone());
+                }
+                self.end(End::Failed(why));
+            }
             Event::Evaluated { template, evaluation } => {
                 self.busy = false;
                 self.evaluated(template, evaluation, now);
@@ -216,7 +223,6 @@ impl<D: Ask> Core<D> {
         if state.role != role {
             state.role = role;
             state.dirty = true;
-            state.published = false;
         }
     }
 
@@ -270,7 +276,6 @@ impl<D: Ask> Core<D> {
         let Some(state) = self.templates.get_mut(template) else { return };
         if state.role == Role::Leader {
             let dependencies = state.used.iter().filter(|used| used.is_shareable()).cloned().collect();
-            state.published = true;
             self.ready.push_back(Action::Publish { template, dependencies });
         }
         if explain {
@@ -288,7 +293,8 @@ impl<D: Ask> Core<D> {
         let mut wanted = Vec::new();
         for dependency in state.used.iter().chain(&state.missing) {
             let live = self.live.entry(dependency.clone()).or_default();
-            if !live.watched && !(follower && dependency.is_shareable()) {
+            let others_watch = follower && dependency.is_shareable();
+            if !live.watched && !others_watch {
                 live.watched = true;
                 wanted.push(Action::Watch(dependency.clone()));
             }

@@ -35,7 +35,6 @@ pub struct State<D> {
     quiet: Option<Quiet>,
     /// The pass at hand takes the held output rather than a new one.
     write_held: bool,
-    pub published: bool,
     pub error: Option<String>,
     pub last_render: Option<SystemTime>,
     pub last_change: Option<SystemTime>,
@@ -54,7 +53,6 @@ impl<D: Ask> State<D> {
             held: None,
             quiet: None,
             write_held: false,
-            published: false,
             error: None,
             last_render: None,
             last_change: None,

@@ -1,6 +1,8 @@
 //! Starts programs, and waits for those that end by themselves.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -46,32 +48,48 @@ pub enum CommandError {
 
 /// The process of `words`, ready to be started. One word with spaces in it goes to the shell, in a process group of
 /// its own so that what the shell starts can be ended with it.
-pub fn prepare(words: &CommandWords, env: &EnvSettings, exported: &[(String, String)]) -> Command {
+pub fn prepare(
+    words: &CommandWords,
+    env: &EnvSettings,
+    exported: &[(String, String)],
+) -> Result<Command, CommandError> {
     let mut command = if words.needs_shell() {
-        let mut command = Command::new("sh");
+        let shell = find("sh").or_else(|_| find("/bin/sh")).or_else(|_| find("/usr/bin/sh"))?;
+        let mut command = Command::new(shell);
         command.arg("-c").args(&words.0).process_group(0);
         command
     } else {
         let mut words = words.0.iter();
-        let mut command = Command::new(words.next().map(|word| word.trim()).unwrap_or_default());
+        let mut command = Command::new(find(words.next().map(|word| word.trim()).unwrap_or_default())?);
         command.args(words);
         command
     };
     command.env_clear().envs(variables(env, std::env::vars_os(), exported));
-    command
+    Ok(command)
+}
+
+/// Looks a program up where we would find it ourselves: its own environment may have no `PATH` at all.
+fn find(program: &str) -> Result<PathBuf, CommandError> {
+    let refused = |why: &str| CommandError::Start { program: program.to_owned(), why: why.to_owned() };
+    let is_program = |path: &Path| {
+        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        let path = PathBuf::from(program);
+        return if path.exists() { Ok(path) } else { Err(refused("no such file or directory")) };
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|candidate| is_program(candidate))
+        .ok_or_else(|| refused("executable file not found in $PATH"))
 }
 
 /// Starts a process; the error says why that cannot be done.
 pub fn start(command: &mut Command) -> Result<Child, CommandError> {
-    command.spawn().map_err(|error| {
-        let program = command.as_std().get_program().to_string_lossy().into_owned();
-        let why = match error.kind() {
-            io::ErrorKind::NotFound if !program.contains('/') => {
-                "executable file not found in $PATH".to_owned()
-            }
-            _ => reason(&error),
-        };
-        CommandError::Start { program, why }
+    command.spawn().map_err(|error| CommandError::Start {
+        program: command.as_std().get_program().to_string_lossy().into_owned(),
+        why: reason(&error),
     })
 }
 
@@ -92,7 +110,7 @@ pub async fn run(
     limit: Duration,
     purpose: Purpose,
 ) -> Result<(), CommandError> {
-    let mut command = prepare(words, env, exported);
+    let mut command = prepare(words, env, exported)?;
     if purpose == Purpose::Check {
         command.stdin(Stdio::null()).stdout(io::stderr());
     }
@@ -117,7 +135,7 @@ pub async fn run(
 /// Runs the program that a template asks for, and returns what it prints. The error holds what it printed to both
 /// streams.
 pub async fn plugin(program: &str, args: &[String]) -> Result<Vec<u8>, String> {
-    let mut command = Command::new(program);
+    let mut command = Command::new(find(program).map_err(|error| error.to_string())?);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = start(&mut command).map_err(|error| error.to_string())?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -43,6 +43,12 @@ impl Orders {
     pub fn forward(&self, signal: Signal) {
         let _ = self.0.send(Order::Forward(signal));
     }
+
+    /// Cuts short the splay that the end of the program waits for.
+    pub fn hurry(&self) {
+        let (done, _) = oneshot::channel();
+        let _ = self.0.send(Order::Stop { splay: false, done });
+    }
 }
 
 impl Supervisor {
@@ -163,7 +169,7 @@ impl Nurse {
     fn spawn(&self) -> Result<Child, CommandError> {
         let words = &self.settings.command;
         tracing::info!(target: "child", "spawning: {words}");
-        start(&mut prepare(words, &self.settings.env, &self.exported))
+        start(&mut prepare(words, &self.settings.env, &self.exported)?)
     }
 
     fn send(&self, child: &Child, signal: Signal) {

@@ -23,6 +23,7 @@ use crate::signals::Signals;
 use crate::source;
 use crate::status::{Line, StatusFile};
 use crate::watch::{Asking, Files, News, Watchers};
+use crate::words;
 
 /// News that wait to be taken; beyond that, watchers wait.
 const NEWS_MAX: usize = 256;
@@ -94,7 +95,7 @@ pub struct Runner {
 /// What came of an action.
 enum Done {
     Nothing,
-    Event(Event<Dependency>),
+    Event(Box<Event<Dependency>>),
     End(End),
 }
 
@@ -200,9 +201,9 @@ impl Runner {
                 };
                 match interrupted {
                     Ok(Done::Nothing) => {}
-                    Ok(Done::Event(event)) => self.core.handle(event, Now::read()),
+                    Ok(Done::Event(event)) => self.core.handle(*event, Now::read()),
                     Ok(Done::End(end)) => return self.end(end, signals).await,
-                    Err(wish) => return self.grant(&wish).await,
+                    Err(wish) => return self.grant(&wish, signals).await,
                 }
             }
             self.update_status();
@@ -219,7 +220,7 @@ impl Runner {
                         Wish::Forward(signal) => {
                             forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
                         }
-                        wish => return self.grant(&wish).await,
+                        wish => return self.grant(&wish, signals).await,
                     }
                 }
                 () = sleep_until(wake_at) => {}
@@ -237,14 +238,15 @@ impl Runner {
             }
             Action::Evaluate(template) => {
                 let evaluation = self.evaluate(template).await;
-                return Done::Event(Event::Evaluated { template, evaluation });
+                return Done::Event(Box::new(Event::Evaluated { template, evaluation }));
             }
             Action::Write { template, output } => {
                 let outcome = self.write(template, &output).await;
-                return Done::Event(Event::Written { template, outcome });
+                return Done::Event(Box::new(Event::Written { template, outcome }));
             }
             Action::RunCommands(templates) => {
-                return Done::Event(Event::CommandsDone(self.run_commands(&templates).await));
+                let failures = self.run_commands(&templates).await;
+                return Done::Event(Box::new(Event::CommandsDone(failures)));
             }
             Action::Publish { template, dependencies } => {
                 if let Some(dedup) = &self.dedup {
@@ -340,7 +342,8 @@ impl Runner {
             End::Finished => {
                 if self.explain {
                     for line in self.status_lines() {
-                        println!("{}", line.explain());
+                        words::print(&line.explain());
+                        words::print("\n");
                     }
                 }
                 Verdict::Exit(0)
@@ -370,7 +373,7 @@ impl Runner {
                         Wish::Forward(signal) => {
                             forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
                         }
-                        wish => return self.grant(&wish).await,
+                        wish => return self.grant(&wish, signals).await,
                     }
                 }
             }
@@ -378,13 +381,23 @@ impl Runner {
     }
 
     /// Does what a signal asked for.
-    async fn grant(mut self, wish: &Wish) -> Verdict {
+    async fn grant(mut self, wish: &Wish, signals: &mut Signals) -> Verdict {
         if let Wish::Reload = wish {
-            eprintln!("Reloading configuration...");
-            self.stop_child(true).await;
-            return Verdict::Reload;
+            words::tell("Reloading configuration...");
+            let kill = self.settings.kill_signal;
+            let orders = self.child.as_ref().map(Supervisor::orders);
+            let stopping = self.stop_child(true);
+            tokio::pin!(stopping);
+            loop {
+                tokio::select! {
+                    () = &mut stopping => return Verdict::Reload,
+                    signal = signals.next() => if Some(signal) == kill { break },
+                }
+            }
+            orders.iter().for_each(Orders::hurry);
+            stopping.await;
         }
-        eprintln!("Cleaning up...");
+        words::tell("Cleaning up...");
         tracing::info!(target: "runner", "received finish");
         self.stop_child(false).await;
         if let Some(dedup) = self.dedup.take() {

@@ -47,6 +47,7 @@ impl Runner {
         };
         let len_before = match found {
             Found::Same => return Ok(Written::Unchanged),
+            Found::Owner if self.settings.dry => return Ok(Written::Unchanged),
             Found::Owner => Some(output.len() as u64),
             Found::Other { len } => Some(len),
             Found::Nothing => None,

@@ -19,7 +19,6 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub struct Staged {
     file: NamedTempFile,
     destination: PathBuf,
-    ids: owner::Ids,
     backup: bool,
 }
 
@@ -37,10 +36,16 @@ pub fn stage(template: &TemplateSettings, path: &Path, output: &[u8]) -> Result<
         .map_err(|error| failed("create temporary file for", error))?;
     file.write_all(output).map_err(|error| failed("write", error))?;
     let existing = fs::metadata(path).ok();
+    // Before the mode is set: changing the owner may take bits away. And before the rename: nobody shall see the file
+    // with another owner than it is meant to have.
     if let Some(existing) = &existing
         && let Err(error) = chown(file.path(), Some(existing.uid()), Some(existing.gid()))
     {
         tracing::warn!(target: "runner", "could not keep the owner of {}: {}", path.display(), reason(&error));
+    }
+    if ids != owner::Ids::default() {
+        chown(file.path(), ids.uid, ids.gid)
+            .map_err(|error| WriteError::Chown { path: path.to_owned(), error })?;
     }
     let mode = template
         .perms
@@ -50,7 +55,7 @@ pub fn stage(template: &TemplateSettings, path: &Path, output: &[u8]) -> Result<
     fs::set_permissions(file.path(), Permissions::from_mode(mode))
         .map_err(|error| failed("set the mode of", error))?;
     file.as_file().sync_all().map_err(|error| failed("flush", error))?;
-    Ok(Staged { file, destination: path.to_owned(), ids, backup: template.backup })
+    Ok(Staged { file, destination: path.to_owned(), backup: template.backup })
 }
 
 fn make_parent(parent: &Path, allowed: bool) -> Result<(), WriteError> {
@@ -75,7 +80,7 @@ impl Staged {
 
     /// Puts the content in its place.
     pub fn commit(self) -> Result<(), WriteError> {
-        let Self { file, destination, ids, backup } = self;
+        let Self { file, destination, backup } = self;
         if backup {
             backup::keep(&destination);
         }
@@ -90,10 +95,6 @@ impl Staged {
                 File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
         {
             let _ = directory.sync_all();
-        }
-        if ids != owner::Ids::default() {
-            chown(&destination, ids.uid, ids.gid)
-                .map_err(|error| WriteError::Chown { path: destination.clone(), error })?;
         }
         Ok(())
     }

@@ -86,3 +86,18 @@ fn commands_get_the_environment_that_was_asked_for() {
     assert!(!env.contains("KEEP_NOT") && !env.contains("DROP="), "{env}");
     assert!(!text(&output.stderr).contains("secret"));
 }
+
+#[test]
+fn programs_are_found_even_if_they_get_no_environment() {
+    let place = Place::new();
+    let config = place.config(
+        r#"template {
+            contents = "1"
+            destination = "DIR/one"
+            exec { command = ["touch", "DIR/ran"] env { pristine = true } }
+        }"#,
+    );
+    let output = place.finish(&["-once", "-config", &config]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(place.path("ran").exists());
+}

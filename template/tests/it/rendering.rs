@@ -284,3 +284,31 @@ fn service_managers_hear_when_all_is_rendered() {
     assert_eq!(place.read("out"), "<1>");
     program.stop();
 }
+
+#[test]
+fn handlebars_are_known_by_their_suffix() {
+    let place = Place::new();
+    place.agent.put("a", "1");
+    place.agent.service("web", &[80, 81]);
+    let source =
+        place.file("in.hbs", "{{key \"a\"}}:{{#each (service \"web\")}}{{Address}}:{{Port}};{{/each}}");
+    let output = place.finish(&["-once", "-template", &format!("{source}:result")]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(place.read("result"), "1:10.0.0.1:80;10.0.0.1:81;");
+}
+
+#[test]
+fn programs_that_templates_run_and_files_they_write() {
+    let place = Place::new();
+    place.agent.put("a", "value");
+    let config = place.config(
+        "template { contents = \"{{ plugin `echo` `said` (key `a`) }}{{ key `a` | writeToFile `DIR/side` `` `` `0640` }}\"
+           destination = \"DIR/result\" }",
+    );
+    let output = place.finish(&["-once", "-config", &config]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(place.read("result"), "said value");
+    assert_eq!(place.read("side"), "value");
+    let mode = fs::metadata(place.path("side")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}

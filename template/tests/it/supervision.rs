@@ -73,3 +73,17 @@ fn a_reload_starts_it_anew() {
     place.eventually_reads("child", "start\nend\nstart\n");
     program.stop();
 }
+
+#[test]
+fn an_interrupt_cuts_the_splay_of_a_reload_short() {
+    let place = Place::new();
+    place.agent.put("a", "1");
+    let config = config(&place, "splay = \"1000h\"");
+    let mut program = place.start(&["-config", &config]);
+    place.eventually_reads("child", "start\n");
+    program.signal(Signal::SIGHUP);
+    eventually("the reload is under way", || place.read("log").contains("Reloading configuration..."));
+    program.signal(Signal::SIGINT);
+    assert_eq!(program.wait().code(), Some(12));
+    assert_eq!(place.read("child"), "start\nend\n");
+}

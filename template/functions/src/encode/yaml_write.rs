@@ -179,6 +179,8 @@ impl Writer {
                 '\0'..'\u{20}' | '\u{7f}'..'\u{a0}' => {
                     self.out.push_str(&format!("\\x{:02X}", u32::from(char)));
                 }
+                '\u{10000}'.. => self.out.push_str(&format!("\\U{:08X}", u32::from(char))),
+                '\u{fffe}' | '\u{ffff}' => self.out.push_str(&format!("\\u{:04X}", u32::from(char))),
                 char => self.out.push(char),
             }
         }

@@ -1,6 +1,7 @@
 //! The functions that templates can call besides those of the language.
 
 mod access;
+mod case;
 mod clock;
 mod data;
 mod deny;

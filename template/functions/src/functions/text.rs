@@ -3,6 +3,7 @@
 use Param::{Int, String as Str, Strings};
 use consul_template_language::{CallError, Functions, List, Map, Param, Value};
 
+use super::case;
 use crate::pass::Pass;
 
 /// Longest text that indenting may make, in bytes.
@@ -30,8 +31,8 @@ pub(super) fn register(functions: &mut Functions<Pass>) {
         text.strip_suffix(&*args.str(0)).unwrap_or(&text).to_owned()
     });
     functions.pure("trimSpace", [Str], |args| args.str(0).trim().to_owned());
-    functions.pure("toLower", [Str], |args| args.str(0).to_lowercase());
-    functions.pure("toUpper", [Str], |args| args.str(0).to_uppercase());
+    functions.pure("toLower", [Str], |args| case::lower(&args.str(0)));
+    functions.pure("toUpper", [Str], |args| case::upper(&args.str(0)));
     functions.pure("toTitle", [Str], |args| title(&args.str(0)));
     functions.pure("replaceAll", [Str, Str, Str], |args| args.str(2).replace(&*args.str(0), &args.str(1)));
     functions.add("regexMatch", [Str, Str], |run, args| {

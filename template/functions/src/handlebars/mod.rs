@@ -4,6 +4,7 @@
 //! name and its result on as JSON, so calls can stand inside of one another: `{{#each (service "web")}}`.
 
 mod convert;
+mod nesting;
 mod partials;
 mod sugar;
 
@@ -58,13 +59,17 @@ impl Sheet {
         if !settings.left_delimiter.is_empty() || !settings.right_delimiter.is_empty() {
             return Err(TemplateError::Delimiters);
         }
+        if nesting::is_too_deep(source) {
+            return Err(TemplateError::Handlebars("nested too deep".into()));
+        }
         let mut registry = Handlebars::new();
         registry.register_escape_fn(no_escape);
         registry.set_strict_mode(settings.error_on_missing_key);
         registry
             .register_template_string(MAIN, source)
             .map_err(|error| TemplateError::Handlebars(error.to_string()))?;
-        if let Some(name) = registry.get_template(MAIN).and_then(partials::endless) {
+        if let Some(name) = registry.get_template(MAIN).and_then(|template| partials::endless(template, MAIN))
+        {
             return Err(TemplateError::EndlessPartial(name));
         }
         let language = consul_template_language::Functions::<Pass>::new();

@@ -13,10 +13,11 @@ const MAX_DEPTH: usize = 200;
 
 type Includes = BTreeMap<String, BTreeSet<String>>;
 
-/// The name of a partial that includes itself, directly or through others.
-pub(super) fn endless(template: &Template) -> Option<String> {
-    let mut includes = Includes::new();
-    collect(template, "", &mut includes, 0);
+/// The name of a partial that includes itself, directly or through others. The template itself is one too, called
+/// `main`.
+pub(super) fn endless(template: &Template, main: &str) -> Option<String> {
+    let mut includes = Includes::from([(main.to_owned(), BTreeSet::new())]);
+    collect(template, main, main, &mut includes, 0);
     let names: Vec<String> = includes.keys().cloned().collect();
     names.into_iter().find(|name| reaches(&includes, name, name))
 }
@@ -38,7 +39,7 @@ fn reaches(includes: &Includes, from: &str, wanted: &str) -> bool {
 }
 
 /// Notes which partials the partial `inside` includes.
-fn collect(template: &Template, inside: &str, includes: &mut Includes, depth: usize) {
+fn collect(template: &Template, main: &str, inside: &str, includes: &mut Includes, depth: usize) {
     if depth > MAX_DEPTH {
         return;
     }
@@ -46,31 +47,33 @@ fn collect(template: &Template, inside: &str, includes: &mut Includes, depth: us
         match element {
             TemplateElement::HelperBlock(block) => {
                 for part in block.template.iter().chain(&block.inverse) {
-                    collect(part, inside, includes, depth + 1);
+                    collect(part, main, inside, includes, depth + 1);
                 }
             }
             TemplateElement::DecoratorBlock(block) => {
                 let name = block.params.first().and_then(literal);
                 let name = name.unwrap_or_default();
                 includes.entry(name.clone()).or_default();
-                block.template.iter().for_each(|part| collect(part, &name, includes, depth + 1));
+                block.template.iter().for_each(|part| collect(part, main, &name, includes, depth + 1));
             }
             TemplateElement::PartialExpression(partial) | TemplateElement::PartialBlock(partial) => {
-                include(partial, inside, includes);
-                partial.template.iter().for_each(|part| collect(part, inside, includes, depth + 1));
+                include(partial, main, inside, includes);
+                partial.template.iter().for_each(|part| collect(part, main, inside, includes, depth + 1));
             }
             _ => {}
         }
     }
 }
 
-fn include(partial: &DecoratorTemplate, inside: &str, includes: &mut Includes) {
-    if inside.is_empty() {
-        return;
-    }
-    // A name that is worked out could be any, so it is taken for that of the partial it stands in.
-    let name = partial.name.as_name().map_or_else(|| inside.to_owned(), str::to_owned);
-    includes.entry(inside.to_owned()).or_default().insert(name);
+fn include(partial: &DecoratorTemplate, main: &str, inside: &str, includes: &mut Includes) {
+    let name = match partial.name.as_name() {
+        Some(name) => name,
+        // The template itself is never included where it stands, whatever name is worked out.
+        None if inside == main => return,
+        // A name that is worked out could be any, so it is taken for that of the partial it stands in.
+        None => inside,
+    };
+    includes.entry(inside.to_owned()).or_default().insert(name.to_owned());
 }
 
 fn literal(parameter: &Parameter) -> Option<String> {

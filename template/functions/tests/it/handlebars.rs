@@ -129,11 +129,20 @@ fn partials_that_never_end_are_refused() {
         r#"{{#*inline "a"}}{{> a}}{{/inline}}{{> a}}"#,
         r#"{{#*inline "a"}}{{> b}}{{/inline}}{{#*inline "b"}}{{#if x}}{{> a}}{{/if}}{{/inline}}{{> a}}"#,
         r#"{{#*inline "a"}}{{> (lookup x "y")}}{{/inline}}{{> a}}"#,
+        r#"{{> template}}"#,
+        r#"{{#*inline "a"}}{{> template}}{{/inline}}{{> a}}"#,
+        r#"{{#*inline "a"}}{{#> b}}{{> template}}{{/b}}{{/inline}}{{#if x}}{{else}}{{> a}}{{/if}}"#,
     ] {
         let error = render_with(&settings(), source).unwrap_err();
         assert!(error.ends_with("includes itself"), "{error}");
     }
     check(&[(r#"{{#*inline "a"}}x{{/inline}}{{#*inline "b"}}{{> a}}{{/inline}}{{> b}}{{> a}}"#, "xx")]);
+    let dynamic = r#"{{#*inline "a"}}x{{/inline}}{{> (toLower "A")}}{{#> a}}{{/a}}"#;
+    check(&[(dynamic, "xx")]);
+    check_errors(&[(
+        r#"{{#*inline "a"}}{{> @partial-block}}{{/inline}}{{#> a}}{{> @partial-block}}{{/a}}"#,
+        "Partial block",
+    )]);
 }
 
 #[test]
@@ -152,4 +161,21 @@ fn one_template_is_executed_by_several_threads() {
             });
         }
     });
+}
+
+#[test]
+fn templates_nested_too_deep_are_refused() {
+    for (open, middle, close) in [
+        ("(toUpper ", "\"a\"", ")"),
+        ("{{#if a}}", "x", "{{/if}}"),
+        ("{{#*inline \"x\"}}", "x", "{{/inline}}"),
+    ] {
+        let nested = format!("{}{middle}{}", open.repeat(20_000), close.repeat(20_000));
+        let source = if open.starts_with('(') { format!("{{{{toUpper {nested}}}}}") } else { nested };
+        let error = render_with(&settings(), &source).unwrap_err();
+        assert!(error.contains("nested too deep"), "{error}");
+    }
+    let blocks = format!("{}x{}", "{{#unless a}}".repeat(100), "{{/unless}}".repeat(100));
+    let calls = format!("{{{{toUpper {}\"x\"{}}}}}", "(toUpper ".repeat(100), ")".repeat(100));
+    check(&[(&blocks, "x"), (&calls, "X")]);
 }

@@ -37,6 +37,7 @@ fn strings() {
             "Hello WORLD a b",
         ),
         (r#"{{"ab" | trimSuffix "b"}}{{" x " | trimSpace}}{{"aB" | toLower}}{{"aB" | toUpper}}"#, "axabAB"),
+        (r#"{{toUpper "straße ǆ"}} {{toLower "ΟΔΟΣ İ"}}"#, "STRAßE Ǆ οδοσ i"),
         (
             r#"{{"é1" | regexMatch "^\\w"}} {{"é" | regexMatch "^.$"}} {{"a1" | regexReplaceAll "(\\w)" "$1x"}}"#,
             "false true ",

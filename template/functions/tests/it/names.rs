@@ -2,7 +2,8 @@
 
 use consul_template_functions::{Language, Settings, Template};
 
-const FUNCTIONS: &str = "datacenters services service connect nodes node key keyExists keyOrDefault key_exists
+/// Functions of templates.
+pub const FUNCTIONS: &str = "datacenters services service connect nodes node key keyExists keyOrDefault key_exists
     key_or_default ls tree safeLs safeTree file caRoots caLeaf peerings partitions exportedServices importedServices
     secret secrets pkiCert nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe scratch
     base64Encode base64Decode base64URLEncode base64URLDecode byKey byTag byPort byMeta contains in containsAll
@@ -12,7 +13,8 @@ const FUNCTIONS: &str = "datacenters services service connect nodes node key key
     timestamp toLower toUpper toTitle toJSON toJSONPretty toUnescapedJSON toUnescapedJSONPretty toYAML toTOML sockaddr
     writeToFile add subtract multiply divide modulo minimum maximum spew_dump spew_printf spew_sdump spew_sprintf";
 
-const SPRIG: &str = "default empty coalesce all any ternary compact trim trimAll trimPrefix trimSuffix upper lower title
+/// Functions of Sprig, without what their names begin with.
+pub const SPRIG: &str = "default empty coalesce all any ternary compact trim trimAll trimPrefix trimSuffix upper lower title
     untitle repeat substr trunc abbrev nospace initials replace contains hasPrefix hasSuffix quote squote cat indent
     nindent plural snakecase camelcase kebabcase swapcase wrap wrapWith join split splitn splitList sortAlpha toString
     toStrings atoi int int64 float64 add add1 sub mul div mod max min biggest ceil floor round seq until untilStep addf

@@ -3,7 +3,7 @@
 use Param::{Any, Int, String as Str};
 use consul_template_language::{CallError, CallResult, List, Map, Param, Text, Value, quoted};
 
-use super::super::text;
+use super::super::{case, text};
 use super::{Library, cast};
 
 /// Longest text that repeating may make, in bytes.
@@ -20,8 +20,8 @@ pub(super) fn register(library: &mut Library<'_>) {
         let text = args.str(1);
         Ok(text.strip_suffix(&*args.str(0)).unwrap_or(&text).into())
     });
-    library.add("upper", [Str], |args| Ok(args.str(0).to_uppercase().into()));
-    library.add("lower", [Str], |args| Ok(args.str(0).to_lowercase().into()));
+    library.add("upper", [Str], |args| Ok(case::upper(&args.str(0)).into()));
+    library.add("lower", [Str], |args| Ok(case::lower(&args.str(0)).into()));
     library.add("repeat", [Int, Str], |args| {
         let count = usize::try_from(args.int(0)).map_err(|_| "strings: negative Repeat count")?;
         let text = args.str(1);

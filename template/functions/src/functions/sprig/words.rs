@@ -5,7 +5,7 @@ use consul_template_language::{Param, Value};
 use heck::{ToKebabCase as _, ToSnakeCase as _, ToUpperCamelCase as _};
 use rand::seq::SliceRandom as _;
 
-use super::super::text;
+use super::super::{case, text};
 use super::Library;
 
 pub(super) fn register(library: &mut Library<'_>) {
@@ -18,7 +18,7 @@ pub(super) fn register(library: &mut Library<'_>) {
             .map(|char| {
                 let lower = before.is_whitespace();
                 before = char;
-                if lower { char.to_lowercase().next().unwrap_or(char) } else { char }
+                if lower { case::lower_char(char) } else { char }
             })
             .collect();
         Ok(lowered.into())
@@ -33,18 +33,9 @@ pub(super) fn register(library: &mut Library<'_>) {
     library.add("kebabcase", [Str], |args| Ok(args.str(0).to_kebab_case().into()));
     library.add("camelcase", [Str], |args| Ok(args.str(0).to_upper_camel_case().into()));
     library.add("swapcase", [Str], |args| {
-        let swapped: String = args
-            .str(0)
-            .chars()
-            .flat_map(|char| {
-                let swapped: Vec<char> = if char.is_uppercase() {
-                    char.to_lowercase().collect()
-                } else {
-                    char.to_uppercase().collect()
-                };
-                swapped
-            })
-            .collect();
+        let swap =
+            |char: char| if char.is_uppercase() { case::lower_char(char) } else { case::upper_char(char) };
+        let swapped: String = args.str(0).chars().map(swap).collect();
         Ok(swapped.into())
     });
     library.add("shuffle", [Str], |args| {
