@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Arc;
 
+use consul_api::client::Secret;
 use consul_template_functions::{Brain, Data, Dependency, FileToWrite};
 
 use crate::process;
@@ -16,11 +17,11 @@ use crate::words::reason;
 pub struct Memory {
     data: Arc<HashMap<Dependency, Data>>,
     /// Variables that templates see before those of the process.
-    exported: Arc<[(String, String)]>,
+    exported: Arc<[(String, Secret)]>,
 }
 
 impl Memory {
-    pub fn new(exported: &[(String, String)]) -> Self {
+    pub fn new(exported: &[(String, Secret)]) -> Self {
         Self { data: Arc::default(), exported: exported.into() }
     }
 
@@ -43,7 +44,8 @@ impl Brain for Memory {
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        let own = self.exported.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let own =
+            self.exported.iter().find(|(known, _)| known == name).map(|(_, value)| value.expose().to_owned());
         own.or_else(|| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 

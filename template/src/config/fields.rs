@@ -209,8 +209,9 @@ impl<'a> Fields<'a> {
         Ok(blocks)
     }
 
-    /// All that is left, unread.
+    /// All that is left, unread. Secrets are not kept: nobody needs them.
     pub fn rest(&mut self) -> serde_json::Map<String, serde_json::Value> {
+        self.entries.retain(|entry| !entry.key.to_ascii_lowercase().contains("token"));
         self.entries.drain(..).map(|entry| (entry.key.clone(), entry.value.value.to_json())).collect()
     }
 }

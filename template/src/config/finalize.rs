@@ -171,11 +171,11 @@ fn transport(layer: &TransportLayer, config: &mut ClientConfig, warnings: &mut V
 }
 
 /// The variables that tell programs and templates which agent we talk to.
-fn exported(layer: &Layer, client: &ClientConfig, env: &Environment) -> Vec<(String, String)> {
+fn exported(layer: &Layer, client: &ClientConfig, env: &Environment) -> Exported {
     let mut exported = Vec::new();
     let mut put = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            exported.push((name.to_owned(), value));
+            exported.push((name.to_owned(), Secret::new(value)));
         }
     };
     let address = text(&layer.consul.address).or_else(|| env.get("CONSUL_HTTP_ADDR").map(str::to_owned));

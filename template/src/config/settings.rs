@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use consul_api::client::Secret;
 use consul_telemetry::log::{Level, Rotation};
 use nix::sys::signal::Signal;
 
@@ -31,8 +32,11 @@ pub struct Settings {
     pub dry: bool,
     pub err_on_failed_lookup: bool,
     /// Variables that programs and templates get beside those of this process.
-    pub exported: Vec<(String, String)>,
+    pub exported: Exported,
 }
+
+/// Variables by name; some are secrets, so none shows up in debugging output.
+pub type Exported = Vec<(String, Secret)>;
 
 /// What to do when the agent does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use consul_api::client::Secret;
 use consul_api::types::duration::GoDuration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -51,7 +52,7 @@ pub enum CommandError {
 pub fn prepare(
     words: &CommandWords,
     env: &EnvSettings,
-    exported: &[(String, String)],
+    exported: &[(String, Secret)],
 ) -> Result<Command, CommandError> {
     let mut command = if words.needs_shell() {
         let shell = find("sh").or_else(|_| find("/bin/sh")).or_else(|_| find("/usr/bin/sh"))?;
@@ -106,7 +107,7 @@ pub fn send(child: &Child, group: bool, signal: Signal) {
 pub async fn run(
     words: &CommandWords,
     env: &EnvSettings,
-    exported: &[(String, String)],
+    exported: &[(String, Secret)],
     limit: Duration,
     purpose: Purpose,
 ) -> Result<(), CommandError> {

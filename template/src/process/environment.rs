@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use consul_api::client::Secret;
 use consul_template_functions::shell_pattern;
 
 use crate::config::EnvSettings;
@@ -11,7 +12,7 @@ use crate::config::EnvSettings;
 pub fn variables(
     settings: &EnvSettings,
     inherited: impl Iterator<Item = (OsString, OsString)>,
-    exported: &[(String, String)],
+    exported: &[(String, Secret)],
 ) -> Vec<(OsString, OsString)> {
     let compile = |patterns: &[String]| -> Vec<_> {
         patterns.iter().filter_map(|pattern| shell_pattern(pattern)).collect()
@@ -25,7 +26,7 @@ pub fn variables(
                 && !denied.iter().any(|pattern| pattern.is_match(&name))
         }));
     }
-    all.extend(exported.iter().map(|(name, value)| (name.into(), value.into())));
+    all.extend(exported.iter().map(|(name, value)| (name.into(), value.expose().into())));
     let custom = settings.custom.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     all.extend(custom.map(|(name, value)| (name.into(), value.into())));
     all
@@ -37,7 +38,7 @@ mod tests {
 
     fn names(settings: &EnvSettings) -> Vec<String> {
         let inherited = ["HOME", "AWS_KEY", "AWS_ID"].map(|name| (name.into(), "v".into())).into_iter();
-        let exported = [("CONSUL_HTTP_SSL".to_owned(), "false".to_owned())];
+        let exported = [("CONSUL_HTTP_SSL".to_owned(), Secret::new("false"))];
         variables(settings, inherited, &exported)
             .into_iter()
             .map(|(name, value)| format!("{}={}", name.display(), value.display()))

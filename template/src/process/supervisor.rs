@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::command::{CommandError, prepare, send, start};
-use crate::config::{ExecSettings, Reload};
+use crate::config::{ExecSettings, Exported, Reload};
 
 /// What the supervisor says.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Supervisor {
     /// Starts the program.
     pub fn start(
         settings: ExecSettings,
-        exported: Vec<(String, String)>,
+        exported: Exported,
         report: impl FnOnce(ChildReport) + Send + 'static,
     ) -> Self {
         let (sender, inbox) = mpsc::unbounded_channel();
@@ -89,7 +89,7 @@ impl Supervisor {
 
 struct Nurse {
     settings: ExecSettings,
-    exported: Vec<(String, String)>,
+    exported: Exported,
     inbox: mpsc::UnboundedReceiver<Order>,
     /// Who waits for the end.
     stopping: Option<oneshot::Sender<()>>,
