@@ -127,8 +127,12 @@ impl Runner {
         let (report, reports) = mpsc::unbounded_channel();
         let (sender, news) = mpsc::channel(NEWS_MAX);
         let files = Files::new();
-        let asking =
-            Asking { retry: settings.retry, max_stale: settings.max_stale, wait: settings.block_query_wait };
+        let asking = Asking {
+            retry: settings.retry,
+            max_stale: settings.max_stale,
+            wait: settings.block_query_wait,
+            connections: settings.connections,
+        };
         let watchers = Watchers::new(client.clone(), asking, files.clone(), sender);
         let dedup = settings.deduplicate.as_ref().filter(|_| !explain).map(|dedup| {
             let report = report.clone();
