@@ -63,18 +63,23 @@ async fn rest(pid: u32, what: &str) {
 #[ignore = "measures for some minutes and judges nothing"]
 async fn footprint() {
     let agent = filled().await;
-    one_large_template(&agent).await;
+    one_large_template(&agent, 10_000).await;
+    one_large_template(&agent, 0).await;
     many_templates(&agent).await;
 }
 
-async fn one_large_template(agent: &Agent) {
+/// With as many connections as it likes, or (0) with those of an agent that nobody configured.
+async fn one_large_template(agent: &Agent, connections: usize) {
     let place = Templates::of(agent);
     place.write(
         "in",
         "{{ range services }}{{ .Name }}:{{ range service .Name }} {{ .Node }}/{{ .Address }}:{{ .Port }}{{ end }}\n{{ end }}",
     );
+    let transport = format!("consul {{ transport {{ max_conns_per_host = {connections} }} }}");
+    place.write("conf/main.hcl", &transport);
+    println!("{transport}");
     let began = Instant::now();
-    let program = place.start(&["-log-level=warn", "-template", "DIR/in:DIR/out"]);
+    let program = place.start(&["-log-level=warn", "-config", "DIR/conf", "-template", "DIR/in:DIR/out"]);
     within(PATIENCE, "the large template is rendered", async || {
         check(place.read("out").lines().count() == SERVICES + 1, place.log())
     })

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use consul_tests::wait::check;
-use consul_tests::{Setup, Templates, eventually};
+use consul_tests::{Agent, Setup, Templates, binary, eventually};
 
 use super::{deregister, external, register};
 
@@ -134,4 +134,42 @@ async fn flapping_checks_lead_to_no_more_files_than_the_wait_allows() {
     }
     place.reads("out", "x0 x1 x2 x3 x4 x5 x6 \n").await;
     program.stop().await;
+}
+
+/// More dependencies than an agent grants connections to one client by default.
+async fn more_services_than_connections(agent: Agent) {
+    const SERVICES: u16 = 250;
+    for number in 1..=SERVICES {
+        let body = external("x0", &format!("s{number:03}"), number, "passing");
+        agent.put_json("/v1/catalog/register", &body).await.ok();
+    }
+    let place = Templates::of(&agent);
+    place.write(
+        "in",
+        "{{ range services }}{{ .Name }}:{{ range service .Name }} {{ .Port }}{{ end }}\n{{ end }}{{ key \"a\" }}",
+    );
+    let program = place.start(&["-template", "DIR/in:DIR/out"]);
+    agent.put("/v1/kv/a", "end").await.ok();
+    let text = place.until("out", |text| text.ends_with("end")).await;
+    assert!((1..=SERVICES).all(|number| text.contains(&format!("\ns{number:03}: {number}\n"))), "{text}");
+    place.logs("share the connections to the agent").await;
+    // First and last alike are still followed.
+    for number in [1, 125, SERVICES] {
+        let body = external("x0", &format!("s{number:03}"), 1000 + number, "passing");
+        agent.put_json("/v1/catalog/register", &body).await.ok();
+        place.until("out", |text| text.contains(&format!("\ns{number:03}: {}\n", 1000 + number))).await;
+    }
+    assert!(!place.log().contains("retry attempt"), "{}", place.log());
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn more_services_than_the_agent_grants_connections_take_turns() {
+    more_services_than_connections(Setup::dev("n1").start().await).await;
+}
+
+#[tokio::test]
+async fn more_services_than_hashicorps_agent_grants_connections_take_turns() {
+    let Some(reference) = binary::reference() else { return };
+    more_services_than_connections(Setup::dev("n1").program(&reference).start().await).await;
 }
