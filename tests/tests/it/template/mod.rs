@@ -7,6 +7,7 @@ mod nginx;
 mod outages;
 mod sharing;
 mod sources;
+mod upheaval;
 
 use consul_tests::Agent;
 use serde_json::{Value, json};

@@ -173,3 +173,51 @@ async fn more_services_than_hashicorps_agent_grants_connections_take_turns() {
     let Some(reference) = binary::reference() else { return };
     more_services_than_connections(Setup::dev("n1").program(&reference).start().await).await;
 }
+
+#[tokio::test]
+async fn an_agent_that_is_away_at_the_start_is_waited_for() {
+    let mut agent = Setup::server("n1").start().await;
+    agent.put("/v1/kv/a", "1").await.ok();
+    agent.kill();
+    let place = Templates::of(&agent);
+    place.write("out", "of old");
+    place.write("in", "{{ key \"a\" }}");
+    let program = place.start(&["-template", "DIR/in:DIR/out"]);
+    place.logs("retry attempt 1 after").await;
+    assert_eq!(place.read("out"), "of old");
+    // A reload changes nothing about that.
+    program.signal(nix::sys::signal::Signal::SIGHUP);
+    place.logs("Reloading configuration").await;
+    agent.restart().await;
+    place.reads("out", "1").await;
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_token_may_not_read_is_said_and_rendered_once_it_may() {
+    let Some(reference) = binary::reference() else { return };
+    let acl = serde_json::json!({"enabled": true, "default_policy": "deny", "tokens": {"master": "root"}});
+    let agent = Setup::server("n1").program(&reference).config(|config| config["acl"] = acl).launch();
+    let root = async |path: &str, body: &str| {
+        let request = agent.http().put(agent.url(path)).header("X-Consul-Token", "root");
+        let response = request.body(body.to_owned()).send().await.map_err(|error| error.to_string())?;
+        let reply = consul_tests::Reply::read(response).await.map_err(|error| error.to_string())?;
+        if reply.status == 200 { Ok(reply) } else { Err(reply.text()) }
+    };
+    eventually("the agent takes writes", async || root("/v1/kv/a", "1").await).await;
+    let token =
+        root("/v1/acl/token", r#"{"Description": "of templates"}"#).await.expect("tokens can be made").json();
+    let (accessor, secret) = (token["AccessorID"].as_str().unwrap(), token["SecretID"].as_str().unwrap());
+    let place = Templates::of(&agent);
+    place.write("in", "{{ key \"a\" }}");
+    let program = place.start(&["-consul-token", secret, "-template", "DIR/in:DIR/out"]);
+    place.logs("kv.block(a): Unexpected response code: 403").await;
+    assert!(!place.path("out").exists());
+    let policy = r#"{"Name": "reads-a", "Rules": "key \"a\" { policy = \"read\" }"}"#;
+    root("/v1/acl/policy", policy).await.expect("policies can be made");
+    let body = format!(r#"{{"AccessorID": "{accessor}", "Policies": [{{"Name": "reads-a"}}]}}"#);
+    root(&format!("/v1/acl/token/{accessor}"), &body).await.expect("tokens can be changed");
+    place.reads("out", "1").await;
+    assert!(!place.log().contains(secret), "the token stays out of the log");
+    program.stop().await;
+}

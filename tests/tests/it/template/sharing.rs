@@ -59,3 +59,42 @@ async fn one_of_two_holds_the_lock_and_both_render() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn locks_that_vanish_are_taken_again_and_changes_go_on_to_show() {
+    let mut agent = Setup::server("n1").start().await;
+    agent.put("/v1/kv/a", "0").await.ok();
+    let places = [Templates::of(&agent), Templates::of(&agent)];
+    let programs = places.each_ref().map(|place| place.configured(CONFIG));
+    for place in &places {
+        place.reads("out", "0").await;
+    }
+    // An operator tidies up.
+    agent.delete("/v1/kv/consul-template/?recurse").await.ok();
+    agent.put("/v1/kv/a", "1").await.ok();
+    for place in &places {
+        place.reads("out", "1").await;
+    }
+    // Somebody ends the sessions.
+    for session in agent.get("/v1/session/list").await.ok().json().as_array().into_iter().flatten() {
+        agent.put(&format!("/v1/session/destroy/{}", session["ID"].as_str().unwrap()), "").await.ok();
+    }
+    agent.put("/v1/kv/a", "2").await.ok();
+    for place in &places {
+        place.reads("out", "2").await;
+    }
+    agent.kill();
+    agent.restart().await;
+    agent.put("/v1/kv/a", "3").await.ok();
+    for place in &places {
+        place.reads("out", "3").await;
+    }
+    eventually("one holds the lock again", async || {
+        let holders = holders(&agent).await;
+        check(holders.len() == 1 && !holders[0].is_empty(), holders)
+    })
+    .await;
+    for program in programs {
+        program.stop().await;
+    }
+}
