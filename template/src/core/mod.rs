@@ -150,9 +150,10 @@ impl<D: Ask> Core<D> {
             Event::Data(dependency) => self.data(&dependency),
             Event::Absent(dependency) => self.absent(&dependency),
             Event::Failing { dependency, why } => {
-                let live = self.live.entry(dependency).or_default();
-                live.failing = Some(why);
-                live.answered = true;
+                if let Some(live) = self.live.get_mut(&dependency) {
+                    live.failing = Some(why);
+                    live.answered = true;
+                }
             }
             Event::Answered(dependency) => self.answered(&dependency),
             Event::GaveUp { dependency, why } => {
