@@ -63,13 +63,13 @@ async fn rest(pid: u32, what: &str) {
 #[ignore = "measures for some minutes and judges nothing"]
 async fn footprint() {
     let agent = filled().await;
-    one_large_template(&agent, 10_000).await;
-    one_large_template(&agent, 0).await;
+    one_large_template(&agent, 10_000, 20_000).await;
+    one_large_template(&agent, 0, 30_000).await;
     many_templates(&agent).await;
 }
 
 /// With as many connections as it likes, or (0) with those of an agent that nobody configured.
-async fn one_large_template(agent: &Agent, connections: usize) {
+async fn one_large_template(agent: &Agent, connections: usize, first_port: usize) {
     let place = Templates::of(agent);
     place.write(
         "in",
@@ -93,7 +93,7 @@ async fn one_large_template(agent: &Agent, connections: usize) {
     let mut took = Vec::with_capacity(CHANGES);
     for change in 0..CHANGES {
         let service = change * 17 % SERVICES;
-        let port = 20_000 + change;
+        let port = first_port + change;
         let body = json!({"Node": "x0", "Address": "10.1.0.0",
             "Service": {"ID": format!("s{service:04}"), "Service": format!("s{service:04}"), "Port": port}});
         let began = Instant::now();
