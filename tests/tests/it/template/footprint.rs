@@ -92,7 +92,8 @@ async fn one_large_template(agent: &Agent, connections: usize, first_port: usize
     );
     let mut took = Vec::with_capacity(CHANGES);
     for change in 0..CHANGES {
-        let service = change * 17 % SERVICES;
+        // Far apart, since neighbours take their turns together.
+        let service = change * 379 % SERVICES;
         let port = first_port + change;
         let body = json!({"Node": "x0", "Address": "10.1.0.0",
             "Service": {"ID": format!("s{service:04}"), "Service": format!("s{service:04}"), "Port": port}});

@@ -107,10 +107,12 @@ async fn the_printed_template_renders_as_it_stands() {
 }
 
 #[tokio::test]
-async fn the_printed_command_line_with_its_stray_blanks_is_refused_with_a_hint() {
+async fn the_printed_command_lines_work_and_their_stray_blanks_are_pointed_out() {
     let agent = Setup::dev("n1").start().await;
     let place = Templates::of(&agent);
     place.write("nginx.conf.ctmpl", NGINX_CONF_CTMPL);
+    let help = place.finish(&["-h"]).await.ok();
+    assert!(help.stdout.contains("-template"), "{}", help.all());
     let output = place.finish(&["-template", "=", "DIR/nginx.conf.ctmpl:DIR/default.conf"]).await;
     assert_eq!(output.code, 13, "{}", output.all());
     assert!(output.stderr.contains("without spaces"), "{}", output.all());
