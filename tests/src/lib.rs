@@ -1,4 +1,4 @@
-//! Drives the real `consul` binary from outside: processes, sockets, command lines.
+//! Drives the real `consul` and `consul-template` binaries from outside: processes, sockets, command lines.
 //!
 //! Nothing here links the agent: what these tests see is what a user sees. Every agent gets free loopback ports and a
 //! directory of its own, is waited for by condition, shows its log when a test fails and is killed by its process id
@@ -20,10 +20,12 @@ pub mod shell;
 pub mod sockets;
 pub mod stub;
 pub mod syslog;
+pub mod template;
 pub mod tools;
 pub mod wait;
 
 pub use agent::{Agent, Setup};
 pub use background::Background;
 pub use http::Reply;
+pub use template::Templates;
 pub use wait::{SOON, eventually};

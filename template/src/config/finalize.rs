@@ -13,6 +13,7 @@ use super::layer::*;
 use super::settings::*;
 use super::signal::SignalChoice;
 use super::wait::Wait;
+use crate::watch::CONNECTIONS;
 
 const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_KILL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +41,9 @@ pub fn finalize(layer: Layer, env: &Environment, warnings: &mut Vec<String>) -> 
         .map(|template| finish_template(template, &layer, global_wait.filter(|_| !once), once))
         .collect::<Result<Vec<_>, _>>()?;
     let own_wait = Duration::from_secs(60);
+    let connections = layer.consul.transport.max_conns_per_host.filter(|count| *count > 0);
     Ok(Settings {
+        connections: connections.map_or(CONNECTIONS, |count| count as usize),
         retry: retry(&layer.consul.retry),
         templates,
         exec: exec(&layer.exec, Duration::ZERO),
@@ -159,7 +162,6 @@ fn transport(layer: &TransportLayer, config: &mut ClientConfig, warnings: &mut V
         ("idle_conn_timeout", layer.idle_conn_timeout.is_some()),
         ("max_idle_conns", layer.max_idle_conns.is_some()),
         ("max_idle_conns_per_host", layer.max_idle_conns_per_host.is_some()),
-        ("max_conns_per_host", layer.max_conns_per_host.is_some()),
         ("tls_handshake_timeout", layer.tls_handshake_timeout.is_some()),
     ] {
         if is_set {

@@ -28,6 +28,8 @@ pub struct Settings {
     /// Answers of any server are taken up to this age; zero asks the leader always.
     pub max_stale: Duration,
     pub block_query_wait: Duration,
+    /// How many connections to the agent may be in use at once.
+    pub connections: usize,
     pub once: bool,
     pub dry: bool,
     pub err_on_failed_lookup: bool,

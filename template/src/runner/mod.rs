@@ -22,7 +22,7 @@ use crate::process::{ChildReport, Orders, Supervisor};
 use crate::signals::Signals;
 use crate::source;
 use crate::status::{Line, StatusFile};
-use crate::watch::{Asking, Files, News, Watchers};
+use crate::watch::{Asking, Files, Fingerprint, News, Watchers};
 use crate::words;
 
 /// News that wait to be taken; beyond that, watchers wait.
@@ -112,7 +112,12 @@ impl Runner {
         let client = Client::new(settings.client.clone())
             .map_err(|error| format!("runner: client set: consul: {error}"))?;
         let mut templates = Vec::with_capacity(settings.templates.len());
+        let mut sources = Vec::with_capacity(settings.templates.len());
         for template in &settings.templates {
+            sources.push(match &template.source {
+                Source::File(path) => Some((path.clone(), Fingerprint::of(path).ok())),
+                Source::Inline(_) => None,
+            });
             let text = source::read(&template.source)?;
             let parsed = source::parse(template, &text);
             templates.push(Loaded {
@@ -127,8 +132,12 @@ impl Runner {
         let (report, reports) = mpsc::unbounded_channel();
         let (sender, news) = mpsc::channel(NEWS_MAX);
         let files = Files::new();
-        let asking =
-            Asking { retry: settings.retry, max_stale: settings.max_stale, wait: settings.block_query_wait };
+        let asking = Asking {
+            retry: settings.retry,
+            max_stale: settings.max_stale,
+            wait: settings.block_query_wait,
+            connections: settings.connections,
+        };
         let watchers = Watchers::new(client.clone(), asking, files.clone(), sender);
         let dedup = settings.deduplicate.as_ref().filter(|_| !explain).map(|dedup| {
             let report = report.clone();
@@ -149,11 +158,9 @@ impl Runner {
             explain,
         };
         let core = Core::new(mode, rules.collect());
-        let paths = settings.templates.iter().map(|template| match &template.source {
-            Source::File(path) if !mode.once && !explain => Some(path.clone()),
-            _ => None,
-        });
-        let sources = sources::Sources::watch(paths, &files, &report);
+        let follows_sources = !mode.once && !explain;
+        let sources = sources.into_iter().map(|source| source.filter(|_| follows_sources));
+        let sources = sources::Sources::watch(sources, &files, &report);
         Ok(Self {
             explain,
             core,

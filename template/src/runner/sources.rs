@@ -18,16 +18,17 @@ const REST: Duration = Duration::from_millis(200);
 pub struct Sources(Vec<JoinHandle<()>>);
 
 impl Sources {
-    /// Watches the files of templates, by their numbers.
+    /// Watches the files of templates, by their numbers. With each goes what it looked like before it was read, so
+    /// that no change since then is missed.
     pub fn watch(
-        paths: impl Iterator<Item = Option<PathBuf>>,
+        paths: impl Iterator<Item = Option<(PathBuf, Option<Fingerprint>)>>,
         files: &Files,
         report: &UnboundedSender<Report>,
     ) -> Self {
         let tasks = paths.enumerate().filter_map(|(template, path)| {
-            let path = path?;
+            let (path, known) = path?;
             let changes = files.watch(&path);
-            Some(tokio::spawn(follow(template, path, changes, report.clone())))
+            Some(tokio::spawn(follow(template, path, known, changes, report.clone())))
         });
         Self(tasks.collect())
     }
@@ -41,12 +42,17 @@ impl Drop for Sources {
     }
 }
 
-async fn follow(template: usize, path: PathBuf, mut changes: Changes, report: UnboundedSender<Report>) {
-    let mut known = Fingerprint::of(&path).ok();
+async fn follow(
+    template: usize,
+    path: PathBuf,
+    mut known: Option<Fingerprint>,
+    mut changes: Changes,
+    report: UnboundedSender<Report>,
+) {
     loop {
-        changed(&mut changes, POLL).await;
         let mut found = Fingerprint::of(&path).ok();
         if found == known {
+            changed(&mut changes, POLL).await;
             continue;
         }
         loop {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::failures::Failures;
+use super::turns::Watcher;
 use super::{Asking, News};
 
 /// Changes that come faster than this are taken together.
@@ -33,12 +34,25 @@ struct Source {
 struct Unheard;
 
 /// Follows by blocking queries until nobody listens or retries are used up.
-pub async fn follow(dependency: Dependency, client: Client, asking: Asking, news: mpsc::Sender<News>) {
+pub async fn follow(
+    dependency: Dependency,
+    client: Client,
+    asking: Asking,
+    watcher: Watcher,
+    news: mpsc::Sender<News>,
+) {
     let mut source = Source::new(dependency, client, asking, news);
     let mut index = IndexTracker::default();
     loop {
         let started = Instant::now();
-        match source.ask(index.request_index()).await {
+        let mut turn = watcher.turn(index.request_index()).await;
+        let wait = turn.wait(asking.wait);
+        let asked = tokio::select! {
+            asked = source.ask(index.request_index(), wait) => asked,
+            () = turn.is_wanted() => continue,
+        };
+        drop(turn);
+        match asked {
             Ok(answer) => {
                 let is_first = index.request_index() == 0;
                 let changed = index.observe(answer.meta.index);
@@ -71,7 +85,7 @@ pub async fn poll(
 ) {
     let mut source = Source::new(dependency, client, asking, news);
     loop {
-        let told = match source.ask(0).await {
+        let told = match source.ask(0, asking.wait).await {
             Ok(answer) => {
                 let told = source.tell(answer.value).await;
                 tokio::time::sleep(every).await;
@@ -92,26 +106,27 @@ impl Source {
     }
 
     /// One answer, fresh enough. None is the answer that there is no such thing.
-    async fn ask(&mut self, index: u64) -> Result<Answer<Option<Data>>, ClientError> {
+    async fn ask(&mut self, index: u64, wait: Duration) -> Result<Answer<Option<Data>>, ClientError> {
         let stale = !self.asking.max_stale.is_zero();
         let consistency = if stale { Consistency::Stale } else { Consistency::Default };
-        let answer = self.request(index, consistency).await?;
+        let answer = self.request(index, wait, consistency).await?;
         if !stale || answer.meta.last_contact <= self.asking.max_stale {
             return Ok(answer);
         }
         tracing::debug!(target: "view", "{}: the answer is too old; asking the leader", self.dependency);
-        self.request(0, Consistency::Default).await
+        self.request(0, wait, Consistency::Default).await
     }
 
     async fn request(
         &mut self,
         index: u64,
+        wait: Duration,
         consistency: Consistency,
     ) -> Result<Answer<Option<Data>>, ClientError> {
         let Some(endpoint) = self.endpoint().await? else {
             return Err(ClientError::Parameter("dependency"));
         };
-        let options = QueryOptions { consistency, ..QueryOptions::default() }.after(index, self.asking.wait);
+        let options = QueryOptions { consistency, ..QueryOptions::default() }.after(index, wait);
         let found = get(&self.client, &endpoint, &options).await?;
         let (value, meta) = (found.value, found.meta);
         let Some(body) = value else {

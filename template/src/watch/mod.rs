@@ -4,6 +4,7 @@ mod agent;
 mod failures;
 mod files;
 mod local;
+mod turns;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use tokio::task::JoinHandle;
 
 use crate::config::Retry;
 
+use turns::Turns;
+
 pub use files::{Changes, Files, Fingerprint, changed};
+pub use turns::CONNECTIONS;
 
 /// What a watcher has to say.
 #[derive(Debug)]
@@ -38,12 +42,15 @@ pub struct Asking {
     /// Zero asks the leader always.
     pub max_stale: Duration,
     pub wait: Duration,
+    /// How many connections to the agent may be in use at once.
+    pub connections: usize,
 }
 
 /// All watchers. Dropping it ends them.
 pub struct Watchers {
     client: Client,
     asking: Asking,
+    turns: Turns,
     files: Files,
     news: mpsc::Sender<News>,
     tasks: HashMap<Dependency, JoinHandle<()>>,
@@ -51,7 +58,8 @@ pub struct Watchers {
 
 impl Watchers {
     pub fn new(client: Client, asking: Asking, files: Files, news: mpsc::Sender<News>) -> Self {
-        Self { client, asking, files, news, tasks: HashMap::new() }
+        let turns = Turns::on(asking.connections);
+        Self { client, asking, turns, files, news, tasks: HashMap::new() }
     }
 
     /// Starts to follow a dependency, unless that is done already.
@@ -67,7 +75,9 @@ impl Watchers {
                 let changes = self.files.watch(path.as_ref());
                 tokio::spawn(local::follow(followed, changes, news))
             }
-            (_, Freshness::Blocking) => tokio::spawn(agent::follow(followed, client, asking, news)),
+            (_, Freshness::Blocking) => {
+                tokio::spawn(agent::follow(followed, client, asking, self.turns.join(), news))
+            }
             (_, Freshness::Poll(every)) => tokio::spawn(agent::poll(followed, every, client, asking, news)),
         };
         self.tasks.insert(dependency, task);

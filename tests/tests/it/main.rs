@@ -1,4 +1,4 @@
-//! End-to-end tests of the `consul` binary on one machine.
+//! End-to-end tests of the `consul` and `consul-template` binaries on one machine.
 
 mod clients;
 mod cluster;
@@ -11,4 +11,5 @@ mod operations;
 mod overload;
 mod ports;
 mod resolvers;
+mod template;
 mod walkthroughs;
