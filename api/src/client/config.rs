@@ -35,12 +35,37 @@ pub struct Config {
     pub namespace: Option<String>,
     pub partition: Option<String>,
     pub connect_timeout: Duration,
+    pub connections: Connections,
     /// Limit of a request that does not block; none by default.
     pub timeout: Option<Duration>,
     /// Answers larger than this are refused.
     pub response_bytes_max: usize,
     /// Variables that were not understood, as lines for the user.
     pub warnings: Vec<String>,
+}
+
+/// How connections are kept for further requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// Time without traffic after which the system asks the peer whether it is still there; none: it does not.
+    pub keep_alive: Option<Duration>,
+    /// Connections that may wait for a further request; 0 closes each after its answer.
+    pub idle_max: usize,
+    /// How long one may wait.
+    pub idle_timeout: Duration,
+    /// Time for the TLS handshake, beside `connect_timeout`.
+    pub tls_handshake_timeout: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            keep_alive: None,
+            idle_max: usize::MAX,
+            idle_timeout: Duration::from_secs(60),
+            tls_handshake_timeout: Duration::ZERO,
+        }
+    }
 }
 
 impl Default for Config {
@@ -60,6 +85,7 @@ impl Default for Config {
             namespace: None,
             partition: None,
             connect_timeout: Duration::from_secs(10),
+            connections: Connections::default(),
             timeout: None,
             response_bytes_max: 512 << 20,
             warnings: Vec::new(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tower_service::Service;
@@ -21,6 +22,7 @@ use super::error::os_words;
 pub(super) struct Connector {
     pub address: Address,
     pub timeout: Duration,
+    pub keep_alive: Option<Duration>,
 }
 
 /// No connection, in the words that Go's dialer uses.
@@ -48,6 +50,11 @@ impl Connector {
                 let stream = self.within(&place, TcpStream::connect(&found[..])).await?;
                 // Requests are single small packets: waiting to fill one only adds latency.
                 let _ = stream.set_nodelay(true);
+                if let Some(pause) = self.keep_alive {
+                    let probes = TcpKeepalive::new().with_time(pause).with_interval(pause);
+                    // Only how soon a vanished peer is noticed depends on it.
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&probes);
+                }
                 Ok(Stream::Tcp(stream))
             }
         }

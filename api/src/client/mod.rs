@@ -56,7 +56,7 @@ pub use acl::{Acl, LoginRequest, ReplicationStatus, TokenFilter};
 pub use address::{Address, Authority};
 pub use agent::{Agent, AgentSelf, MetricSample, MetricValue, Metrics};
 pub use catalog::Catalog;
-pub use config::{Config, DEFAULT_ADDRESS, FileError};
+pub use config::{Config, Connections, DEFAULT_ADDRESS, FileError};
 pub use config_entry::ConfigEntries;
 pub use connect_ca::ConnectCa;
 pub use coordinate::Coordinates;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -19,9 +18,12 @@ pub(super) fn build(
     authority: &Authority,
 ) -> Result<reqwest::Client, ClientError> {
     let failed = |error: reqwest::Error| ClientError::Tls(super::error::root_words(&error));
+    let connections = &config.connections;
     let mut builder = reqwest::Client::builder()
-        .connect_timeout(config.connect_timeout)
-        .pool_idle_timeout(Duration::from_secs(60))
+        .connect_timeout(config.connect_timeout.saturating_add(connections.tls_handshake_timeout))
+        .pool_idle_timeout(connections.idle_timeout)
+        .pool_max_idle_per_host(connections.idle_max)
+        .tcp_keepalive(connections.keep_alive)
         .redirect(Policy::none())
         .no_proxy()
         .tcp_nodelay(true)

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -83,10 +82,15 @@ impl Transport {
 
     fn plain_client(&self) -> &legacy::Client<Connector, Body> {
         self.plain.get_or_init(|| {
-            let connector =
-                Connector { address: self.resolved.address.clone(), timeout: self.config.connect_timeout };
+            let connections = &self.config.connections;
+            let connector = Connector {
+                address: self.resolved.address.clone(),
+                timeout: self.config.connect_timeout,
+                keep_alive: connections.keep_alive,
+            };
             legacy::Client::builder(TokioExecutor::new())
-                .pool_idle_timeout(Duration::from_secs(60))
+                .pool_idle_timeout(connections.idle_timeout)
+                .pool_max_idle_per_host(connections.idle_max)
                 .pool_timer(TokioTimer::new())
                 .build(connector)
         })

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use consul_api::client::{Config as ClientConfig, Secret};
+use consul_api::client::{Config as ClientConfig, Connections, Secret};
 use consul_telemetry::log::{Level, Rotation};
 use nix::sys::signal::Signal;
 
@@ -14,6 +14,14 @@ use super::settings::*;
 use super::signal::SignalChoice;
 use super::wait::Wait;
 use crate::watch::CONNECTIONS;
+
+/// Times of connections, in seconds.
+const DIAL_TIMEOUT: u64 = 30;
+const KEEP_ALIVE: u64 = 30;
+const IDLE_TIMEOUT: u64 = 5;
+const TLS_HANDSHAKE_TIMEOUT: u64 = 10;
+/// Connections that wait for a further request.
+const IDLE_PER_HOST: u32 = 100;
 
 const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_KILL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -119,7 +127,7 @@ fn client(
         config.http_auth = Some((auth.username.clone().unwrap_or_default(), password));
     }
     ssl(&layer.ssl, &mut config);
-    transport(&layer.transport, &mut config, warnings);
+    transport(&layer.transport, &mut config);
     Ok(config)
 }
 
@@ -150,26 +158,24 @@ fn ssl(layer: &SslLayer, config: &mut ClientConfig) {
     }
 }
 
-fn transport(layer: &TransportLayer, config: &mut ClientConfig, warnings: &mut Vec<String>) {
-    if let Some(timeout) = layer.dial_timeout.filter(|timeout| !timeout.is_zero()) {
-        config.connect_timeout = timeout;
-    } else {
-        config.connect_timeout = Duration::from_secs(30);
-    }
-    for (name, is_set) in [
-        ("dial_keep_alive", layer.dial_keep_alive.is_some()),
-        ("disable_keep_alives", layer.disable_keep_alives.is_some()),
-        ("idle_conn_timeout", layer.idle_conn_timeout.is_some()),
-        ("max_idle_conns", layer.max_idle_conns.is_some()),
-        ("max_idle_conns_per_host", layer.max_idle_conns_per_host.is_some()),
-        ("tls_handshake_timeout", layer.tls_handshake_timeout.is_some()),
-    ] {
-        if is_set {
-            warnings.push(format!(
-                "consul.transport.{name} has no effect: connections are managed by this program"
-            ));
-        }
-    }
+/// Connections as the original keeps them unless configured otherwise.
+fn transport(layer: &TransportLayer, config: &mut ClientConfig) {
+    let given = |time: Option<Duration>, default: u64| match time {
+        Some(time) if !time.is_zero() => time,
+        _ => Duration::from_secs(default),
+    };
+    config.connect_timeout = given(layer.dial_timeout, DIAL_TIMEOUT);
+    let limits = [layer.max_idle_conns, layer.max_idle_conns_per_host.or(Some(IDLE_PER_HOST))];
+    let idle_max = limits.into_iter().flatten().filter(|count| *count > 0).min();
+    config.connections = Connections {
+        keep_alive: Some(given(layer.dial_keep_alive, KEEP_ALIVE)),
+        idle_max: match layer.disable_keep_alives {
+            Some(true) => 0,
+            _ => idle_max.map_or(usize::MAX, |count| count as usize),
+        },
+        idle_timeout: given(layer.idle_conn_timeout, IDLE_TIMEOUT),
+        tls_handshake_timeout: given(layer.tls_handshake_timeout, TLS_HANDSHAKE_TIMEOUT),
+    };
 }
 
 /// The variables that tell programs and templates which agent we talk to.
