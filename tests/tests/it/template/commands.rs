@@ -1,6 +1,11 @@
 //! What is done besides writing files: ending, printing, commands, a supervised program.
 
-use consul_tests::{Setup, Templates};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use consul_tests::{Setup, Templates, binary, tools};
+use tempfile::TempDir;
 
 use super::{deregister, register};
 
@@ -102,4 +107,21 @@ async fn the_exit_code_of_a_supervised_program_is_handed_on() {
     place.write("in", "{{ key \"code\" }}");
     let output = place.finish(&["-template", "DIR/in:DIR/out", "-exec", "exit $(cat DIR/out)"]).await;
     assert_eq!(output.code, 7, "{}", output.all());
+}
+
+#[tokio::test]
+async fn the_agents_binary_acts_as_the_program_under_its_name() {
+    if binary::is_reference() {
+        return tools::skip("the program is a file of its own there");
+    }
+    let place = TempDir::with_prefix("consul-name-").expect("temporary files can be made");
+    let link = place.path().join("consul-template");
+    symlink(binary::consul(), &link).expect("the directory is ours");
+    let template = place.path().join("a.tmpl");
+    fs::write(&template, "{{ add 1 2 }}").expect("the directory is ours");
+    let out = place.path().join("a");
+    let words = format!("-template={}:{}", template.display(), out.display());
+    let status = Command::new(&link).args(["-once", &words]).status().expect("it can be run");
+    assert!(status.success());
+    assert_eq!(fs::read_to_string(&out).expect("it was written"), "3");
 }
