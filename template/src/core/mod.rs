@@ -19,7 +19,7 @@ mod template;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use action::{Action, End, Evaluation, Event, Role, Written};
 pub use status::TemplateStatus;
@@ -68,6 +68,9 @@ struct Live {
     answered: bool,
     failing: Option<String>,
 }
+
+/// Pause before a file that could not be written is tried again.
+const WRITE_RETRY: Duration = Duration::from_secs(5);
 
 /// More dependencies than this are worth a warning: each is a connection to the agent.
 const MANY_DEPENDENCIES: usize = 128;
@@ -138,7 +141,7 @@ impl<D: Ask> Core<D> {
 
     /// When [`Self::next`] has something to do though nothing happens.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.templates.iter().filter_map(State::due).min()
+        self.templates.iter().filter_map(State::wake_at).min()
     }
 
     /// Takes note of what happened.
@@ -329,6 +332,8 @@ impl<D: Ask> Core<D> {
                 if state.rules.error_fatal {
                     self.end(End::Failed(why));
                 } else {
+                    // Whatever was in the way may go without a change of the data: a full disk, a missing directory.
+                    state.retry_at = Some(now.mono + WRITE_RETRY);
                     tracing::error!(target: "runner", "{why}");
                 }
             }

@@ -23,6 +23,7 @@ impl Pass {
     pub fn begin<D: Ask>(templates: &mut [State<D>], now: Now) -> Option<Self> {
         let mut pass = Self::default();
         for (at, state) in templates.iter_mut().enumerate() {
+            state.dirty |= state.retry_at.is_some_and(|at| at <= now.mono);
             let settled = state.due().is_some_and(|due| due <= now.mono);
             if state.dirty || settled {
                 state.begin(settled && !state.dirty);

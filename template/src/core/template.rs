@@ -36,6 +36,8 @@ pub struct State<D> {
     /// The pass at hand takes the held output rather than a new one.
     write_held: bool,
     pub error: Option<String>,
+    /// When to write again what could not be written.
+    pub retry_at: Option<Instant>,
     pub last_render: Option<SystemTime>,
     pub last_change: Option<SystemTime>,
 }
@@ -54,6 +56,7 @@ impl<D: Ask> State<D> {
             quiet: None,
             write_held: false,
             error: None,
+            retry_at: None,
             last_render: None,
             last_change: None,
         }
@@ -61,6 +64,11 @@ impl<D: Ask> State<D> {
 
     pub fn uses(&self, dependency: &D) -> bool {
         self.used.contains(dependency) || self.missing.contains(dependency)
+    }
+
+    /// When something is due although nothing happens.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.due().into_iter().chain(self.retry_at).min()
     }
 
     /// When the data has settled, if it is settling.
@@ -71,6 +79,7 @@ impl<D: Ask> State<D> {
     /// A pass takes this template up, either to write what settled or to evaluate it.
     pub fn begin(&mut self, write_held: bool) {
         self.dirty = false;
+        self.retry_at = None;
         self.write_held = write_held;
     }
 

@@ -124,6 +124,23 @@ fn nothing_is_written_before_everything_asked_for_is_there() {
 }
 
 #[test]
+fn a_file_that_could_not_be_written_is_tried_again_although_nothing_changes() {
+    let mut rig = Rig::new(Mode::default(), vec![Rules { error_fatal: false, ..rules() }]);
+    assert_eq!(rig.asked(), [Action::Evaluate(0)]);
+    rig.evaluated(0, &[], &[], "x");
+    assert_eq!(rig.asked(), [write(0, "x")]);
+    rig.tell(Event::Written { template: 0, outcome: Written::Failed("no space".to_owned()) });
+    assert!(!rig.asked().contains(&Action::Evaluate(0)), "at once would be a busy loop");
+    let due = rig.core.wake_at().expect("it is to be tried again");
+    rig.pass_time((due - rig.now.mono).as_secs_f64());
+    assert_eq!(rig.asked(), [Action::Evaluate(0)]);
+    rig.evaluated(0, &[], &[], "x");
+    assert_eq!(rig.asked(), [write(0, "x")]);
+    rig.written(0);
+    assert_eq!((rig.asked(), rig.core.wake_at()), (vec![Action::Ready], None));
+}
+
+#[test]
 fn two_templates_share_one_watcher_and_only_those_concerned_are_evaluated() {
     let mut rig = Rig::new(Mode::default(), vec![rules(), rules()]);
     assert_eq!(rig.asked(), [Action::Evaluate(0)]);
