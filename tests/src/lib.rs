@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod dig;
 pub mod http;
 pub mod linearizability;
+pub mod noise;
 pub mod place;
 pub mod ports;
 pub mod process;

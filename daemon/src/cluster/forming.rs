@@ -136,7 +136,7 @@ impl Forming {
         if company.is_some() {
             return;
         }
-        let peer = Peer { id: me, address: self.server.address() };
+        let peer = Peer { id: me, address: self.server.address.clone() };
         if let Err(error) = self.server.raft.bootstrap(&[peer]).await {
             error!(target: "agent.server", %error, "could not form a cluster of one");
         }

@@ -298,7 +298,7 @@ impl<'a> Keeper<'a> {
         match self.members.peers_of(&server.info).await {
             Ok(peers) if peers.is_empty() => {}
             // It was in this quorum before and has not noticed that it was taken out.
-            Ok(peers) if peers.contains(&self.server.address()) => {}
+            Ok(peers) if peers.contains(&self.server.address) => {}
             Ok(peers) => {
                 self.tell(
                     &name,

@@ -311,10 +311,12 @@ impl Agent {
             return call;
         };
         Box::pin(async move {
-            let address = target.address.to_string();
             let mut leadership = server.raft.watch_leadership();
-            let deposed =
-                leadership.wait_for(|now| now.leader.as_ref().is_none_or(|leader| leader.address != address));
+            // Found as it was found for this request: the log may still have another address of the leader.
+            let is_target = |leader: &consul_raft::Peer| {
+                self.servers.leader(leader).is_some_and(|leader| leader == *target)
+            };
+            let deposed = leadership.wait_for(|now| !now.leader.as_ref().is_some_and(is_target));
             tokio::select! {
                 answer = call => answer,
                 _ = deposed => Err(RpcError::NoLeader),

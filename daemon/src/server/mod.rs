@@ -48,11 +48,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where other servers reach this one.
-    pub fn address(&self) -> String {
-        self.address.clone()
-    }
-
     /// Reads that wait for a change right now.
     pub fn blocking_reads(&self) -> usize {
         self.blocking.load(Ordering::Relaxed)

@@ -223,11 +223,8 @@ impl Runner {
                     }
                 }
                 signal = signals.next() => {
-                    match wish(signal, self.settings.kill_signal, self.settings.reload_signal) {
-                        Wish::Forward(signal) => {
-                            forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
-                        }
-                        wish => return self.grant(&wish, signals).await,
+                    if let Some(wish) = self.heed(signal) {
+                        return self.grant(&wish, signals).await;
                     }
                 }
                 () = sleep_until(wake_at) => {}
@@ -365,6 +362,17 @@ impl Runner {
     }
 
     /// Nothing is watched any more; the program's end is ours.
+    /// What a signal asks of this program; those that ask nothing of it are the supervised program's.
+    fn heed(&self, signal: Signal) -> Option<Wish> {
+        match wish(signal, self.settings.kill_signal, self.settings.reload_signal) {
+            Wish::Forward(signal) => {
+                forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
+                None
+            }
+            wish => Some(wish),
+        }
+    }
+
     async fn outlive_child(mut self, signals: &mut Signals) -> Verdict {
         loop {
             tokio::select! {
@@ -376,11 +384,8 @@ impl Runner {
                     }
                 }
                 signal = signals.next() => {
-                    match wish(signal, self.settings.kill_signal, self.settings.reload_signal) {
-                        Wish::Forward(signal) => {
-                            forward(self.child.as_ref().map(Supervisor::orders).as_ref(), signal);
-                        }
-                        wish => return self.grant(&wish, signals).await,
+                    if let Some(wish) = self.heed(signal) {
+                        return self.grant(&wish, signals).await;
                     }
                 }
             }

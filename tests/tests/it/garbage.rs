@@ -3,30 +3,17 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use consul_tests::noise::{noise, rng};
 use consul_tests::{Agent, SOON, Setup, process, raw, sockets};
 use futures::future::join_all;
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 /// How much larger an idle agent may be after an attack. Allocators keep some; leaks grow past any such number.
 const GROWTH_KIB_MAX: u64 = 120 * 1024;
-
-/// A seed that a failed run shows and `GARBAGE_SEED` repeats.
-fn rng() -> StdRng {
-    let seed =
-        std::env::var("GARBAGE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
-    println!("GARBAGE_SEED={seed}");
-    StdRng::seed_from_u64(seed)
-}
-
-fn noise(rng: &mut StdRng, length_max: usize) -> Vec<u8> {
-    let mut bytes = vec![0; rng.random_range(0..length_max)];
-    rng.fill_bytes(&mut bytes);
-    bytes
-}
 
 /// A copy with some bytes changed, doubled or cut off.
 fn mutated(rng: &mut StdRng, honest: &[u8]) -> Vec<u8> {
@@ -62,7 +49,7 @@ async fn noise_on_the_http_port() {
         b"PUT /v1/kv/a?cas=0 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n12";
     for _ in 0..15 {
         let attacks = (0..10).map(|number| {
-            let bytes = if number % 2 == 0 { noise(&mut rng, 4096) } else { mutated(&mut rng, honest) };
+            let bytes = if number % 2 == 0 { noise(&mut rng, 0..4096) } else { mutated(&mut rng, honest) };
             async move { raw::exchange(port, &bytes).await }
         });
         for (answer, end) in join_all(attacks.collect::<Vec<_>>()).await {
@@ -196,12 +183,12 @@ async fn noise_on_the_dns_ports() {
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.connect(raw::loopback(port)).unwrap();
     for number in 0..2_000 {
-        let bytes = if number % 2 == 0 { noise(&mut rng, 1500) } else { mutated(&mut rng, &honest) };
+        let bytes = if number % 2 == 0 { noise(&mut rng, 0..1500) } else { mutated(&mut rng, &honest) };
         // Loopback reports ports that nobody listens on; the check below finds a dead agent.
         let _ = socket.send(&bytes);
     }
     for number in 0..60 {
-        let bytes = if number % 2 == 0 { noise(&mut rng, 3000) } else { mutated(&mut rng, &honest) };
+        let bytes = if number % 2 == 0 { noise(&mut rng, 0..3000) } else { mutated(&mut rng, &honest) };
         let mut framed = u16::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
         framed.extend(if number % 3 == 0 { &bytes[..bytes.len() / 2] } else { &bytes[..] });
         let (_, end) = raw::exchange(port, &framed).await;
@@ -317,7 +304,7 @@ fn junk(rng: &mut StdRng, depth: u32) -> Value {
             ["set", "10s", "-1s", "passing", "", "%", "\u{0}", "x".repeat(5000).as_str()]
                 [rng.random_range(0..8)]
         ),
-        5 => json!(String::from_utf8_lossy(&noise(rng, 40))),
+        5 => json!(String::from_utf8_lossy(&noise(rng, 0..40))),
         6 => (0..rng.random_range(0..4)).map(|_| junk(rng, depth - 1)).collect(),
         _ => {
             let fields = rng.random_range(0..5);
@@ -330,7 +317,7 @@ fn junk(rng: &mut StdRng, depth: u32) -> Value {
 
 fn junk_body(rng: &mut StdRng) -> Vec<u8> {
     match rng.random_range(0..8) {
-        0 => noise(rng, 300),
+        0 => noise(rng, 0..300),
         1 => "[".repeat(100_000).into_bytes(),
         2 => {
             let text = junk(rng, 4).to_string();
@@ -432,7 +419,7 @@ async fn junk_in_every_query_string() {
                     1 => "-1".to_owned(),
                     2 => "(".repeat(rng.random_range(1..2000)),
                     3 => rng.random::<u64>().to_string(),
-                    _ => noise(&mut rng, 30).iter().map(|byte| format!("%{byte:02x}")).collect(),
+                    _ => noise(&mut rng, 0..30).iter().map(|byte| format!("%{byte:02x}")).collect(),
                 };
                 format!("{name}={value}")
             });

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use consul_tests::cluster::{Cluster, Plan};
+use consul_tests::noise::{noise, rng};
 use consul_tests::wait::check;
 use consul_tests::{binary, eventually, process, raw, tools};
-use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::Rng;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,20 +33,6 @@ fn skipped() -> bool {
         return true;
     }
     false
-}
-
-/// A seed that a failed run shows and `GARBAGE_SEED` repeats.
-fn rng() -> StdRng {
-    let seed =
-        std::env::var("GARBAGE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
-    println!("GARBAGE_SEED={seed}");
-    StdRng::seed_from_u64(seed)
-}
-
-fn noise(rng: &mut StdRng, length_max: usize) -> Vec<u8> {
-    let mut bytes = vec![0; rng.random_range(1..length_max)];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }
 
 /// A cluster and what its agents were like before.
@@ -131,7 +117,7 @@ async fn noise_on_all_ports_changes_nothing() {
     for address in attacked.addresses() {
         for port in PACKET_PORTS {
             for number in 0..500u32 {
-                let mut packet = noise(&mut rng, if number % 50 == 0 { 60_000 } else { 1400 });
+                let mut packet = noise(&mut rng, 1..if number % 50 == 0 { 60_000 } else { 1400 });
                 if number % 2 == 0 {
                     // With a type that exists they come further.
                     packet[0] = rng.random_range(0..16);
@@ -145,7 +131,7 @@ async fn noise_on_all_ports_changes_nothing() {
                 continue;
             }
             for number in 0..40u8 {
-                let mut bytes = noise(&mut rng, 4000);
+                let mut bytes = noise(&mut rng, 1..4000);
                 bytes[0] = number % 12;
                 exchange((address, port), &bytes).await;
             }
@@ -299,7 +285,7 @@ async fn no_method_can_be_made_to_panic_by_its_arguments() {
             exchange(server, &call(method, body)).await;
         }
         for _ in 0..3 {
-            exchange(server, &call(method, &noise(&mut rng, 600))).await;
+            exchange(server, &call(method, &noise(&mut rng, 1..600))).await;
         }
     }
     for name in ["", ".", "KVS", "KVS.", ".Get", "KVS.Get.Get", &"K".repeat(4000), &"K".repeat(60_000)] {
